@@ -38,7 +38,12 @@ class SubscriptionRejected(FeedError):
     """
 
     def __init__(
-        self, exchange: str, detail: str, topics: tuple[str, ...] = (), request_id: str | None = None, live: bool = False
+        self,
+        exchange: str,
+        detail: str,
+        topics: tuple[str, ...] = (),
+        request_id: str | None = None,
+        live: bool = False,
     ) -> None:
         super().__init__(exchange, f"refused a subscription: {detail}")
         self.topics = topics
@@ -58,7 +63,9 @@ class RequestFailed(FeedError):
         retry_after_s: How long the exchange asked us to stay away, if it did.
     """
 
-    def __init__(self, exchange: str, detail: str, status: int | None = None, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, exchange: str, detail: str, status: int | None = None, retry_after_s: float | None = None
+    ) -> None:
         super().__init__(exchange, detail)
         self.status = status
         self.retry_after_s = retry_after_s

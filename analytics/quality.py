@@ -1,0 +1,107 @@
+"""Which quotes may make an opportunity. Each verdict is a test of its own; the first that refuses is the reason.
+
+The order is fixed, so that every refused quote or pair has exactly one first reason.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.spreads import row_median
+from store.snapshot import Matrix, Snapshot
+
+Codes = NDArray[np.int8]
+
+
+class Verdict(IntEnum):
+    """Why not. OK refuses nothing; lower codes are tested first."""
+
+    OK = 0
+    NOT_LISTED = 1
+    NOT_PAIRED = 2  # another asset by name, a relay, quanto, pre-market
+    NOT_TRADING = 3
+    NO_QUOTE = 4
+    FEED_LOST = 5
+    STALE_LEG = 6
+    LAGGING = 7
+    ONE_SIDED = 8
+    CROSSED = 9
+    DIFFERENT_ASSET = 10
+    IMPLAUSIBLE = 11
+
+    @property
+    def label(self) -> str:
+        return self.name.lower()
+
+
+MEANING: dict[Verdict, str] = {
+    Verdict.OK: "both quotes are live, fresh, two-sided and of the same asset",
+    Verdict.NOT_LISTED: "the exchange does not list this contract",
+    Verdict.NOT_PAIRED: "known by name to be another asset, a relay of another exchange, quanto or pre-market",
+    Verdict.NOT_TRADING: "the contract is halted, in an auction or settling",
+    Verdict.NO_QUOTE: "no quote has arrived yet",
+    Verdict.FEED_LOST: "the connection that brought the quote is down or silent",
+    Verdict.STALE_LEG: "the quote was last received or confirmed too long ago",
+    Verdict.LAGGING: "the quote came too late by the exchange's own clock",
+    Verdict.ONE_SIDED: "one side of the book is empty",
+    Verdict.CROSSED: "the best bid is not below the best ask",
+    Verdict.DIFFERENT_ASSET: "its index or mark price does not agree with the other exchanges within 3 %",
+    Verdict.IMPLAUSIBLE: "the edge is above 10 %, which no real one was ever seen to be",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What still counts as good. stale_after_s, max_lag_s: seconds. The last two are fractions."""
+
+    stale_after_s: float = 10.0
+    max_lag_s: float = 1.0
+    same_asset_within: float = 0.03
+    implausible_above: float = 0.10
+
+
+def leg_verdicts(snapshot: Snapshot, now: float, limits: Limits) -> Codes:
+    """The first reason against each quote, shape (S, E); Verdict.OK where there is none."""
+    grid = snapshot.grid
+    bid, ask = snapshot["bid_price"], snapshot["ask_price"]
+    received = snapshot["received_time"]
+    with np.errstate(invalid="ignore"):
+        tests = (
+            (Verdict.NOT_LISTED, ~grid.listed),
+            (Verdict.NOT_PAIRED, ~grid.pairable),
+            (Verdict.NOT_TRADING, ~grid.trading),
+            (Verdict.NO_QUOTE, np.isnan(received)),
+            (Verdict.FEED_LOST, snapshot["live"] != 1.0),
+            (Verdict.STALE_LEG, now - received > limits.stale_after_s),
+            (Verdict.LAGGING, snapshot["lag_s"] > limits.max_lag_s),
+            (Verdict.ONE_SIDED, np.isnan(bid) | np.isnan(ask)),
+            (Verdict.CROSSED, bid >= ask),
+        )
+    codes = np.full(bid.shape, Verdict.OK, dtype=np.int8)
+    for verdict, refused in reversed(tests):
+        codes[refused] = verdict
+    other = different_asset(snapshot["index_price"], snapshot["mark_price"], codes == Verdict.OK, limits)
+    codes[(codes == Verdict.OK) & other] = Verdict.DIFFERENT_ASSET
+    return codes
+
+
+def different_asset(
+    index_price: Matrix, mark_price: Matrix, usable: NDArray[np.bool_], limits: Limits
+) -> NDArray[np.bool_]:
+    """Which quotes do not belong to the same asset as the rest of their row, shape (S, E).
+
+    The references are each exchange's index, or its mark where it publishes none, against the median of the row.
+    Of two that disagree neither can be trusted, so both are refused. A leg without a reference cannot be judged here.
+    """
+    reference = np.where(np.isnan(index_price), mark_price, index_price)
+    reference = np.where(usable, reference, np.nan)
+    median = row_median(reference)
+    with np.errstate(invalid="ignore"):
+        ratio = reference / median[:, None]
+        # Of two, the median lies in the middle: half the distance shows on each side.
+        pair = np.sum(~np.isnan(reference), axis=1) == 2
+        width = np.where(pair, limits.same_asset_within / 2.0, limits.same_asset_within)
+        off: NDArray[np.bool_] = np.abs(ratio - 1.0) > width[:, None]
+    return off

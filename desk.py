@@ -1,0 +1,226 @@
+"""The desk: one market being watched, judged once per tick for all who look at it.
+
+It owns the source (live, demo or replay), its store, its feed and its memory, and the thread that judges. Pages and
+API only read `judgement`, which is replaced as a whole; so a viewer costs next to nothing. Switching the source builds
+all of it anew: simulated data never mixes with live history.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from analytics.opportunities import Array, Ints, Judgement, judge
+from analytics.quality import Limits, Verdict
+from analytics.spreads import BPS, mid_price
+from feeds.status import ExchangeStatus, Feed
+from settings import Settings
+from store.ring import QuoteRing
+from store.snapshot import SnapshotStore
+
+logger = logging.getLogger(__name__)
+
+EXIT_POINTS = 60  # samples over the look-back behind an expected exit
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the data come from. simulated: True for everything that is not the live market; detail: for the banner."""
+
+    kind: Literal["live", "demo", "replay"]
+    detail: str
+
+    @property
+    def simulated(self) -> bool:
+        return self.kind != "live"
+
+
+@dataclass
+class Market:
+    """One source with everything that belongs to it."""
+
+    source: Source
+    store: SnapshotStore
+    feed: Feed
+    ring: QuoteRing
+
+
+@dataclass(frozen=True)
+class Opportunity:
+    """One directed pair in words and numbers; units as in `analytics.opportunities.Pairs`. None is 'not known'."""
+
+    id: str
+    symbol: str
+    buy: str
+    sell: str
+    net_edge_bps: float | None
+    gross_edge_bps: float | None
+    exit_edge_bps: float | None
+    expected_exit_bps: float | None
+    expected_exit_samples: int
+    fees_bps: float | None
+    buy_price: float | None
+    sell_price: float | None
+    size: float | None
+    notional: float | None
+    profit: float | None
+    buy_age_s: float | None
+    sell_age_s: float | None
+    carry_8h_bps: float | None
+    verdict: str
+    actionable: bool
+
+
+class View:
+    """A judgement with what the readers want of it, each made once and shared."""
+
+    def __init__(self, judgement: Judgement, status: tuple[ExchangeStatus, ...], min_net_bps: float) -> None:
+        self.judgement = judgement
+        self.status = status
+        self.min_net_bps = min_net_bps
+
+    @cached_property
+    def opportunities(self) -> tuple[Opportunity, ...]:
+        """All measured pairs: actionable first, refused last, best net edge first in each."""
+        pairs, grid = self.judgement.pairs, self.judgement.snapshot.grid
+        columns = {
+            name: _numbers(getattr(pairs, attribute))
+            for name, attribute in {
+                "net_edge_bps": "net",
+                "gross_edge_bps": "entry",
+                "exit_edge_bps": "exit_now",
+                "expected_exit_bps": "expected_exit",
+                "fees_bps": "fees",
+                "buy_price": "buy_price",
+                "sell_price": "sell_price",
+                "size": "size",
+                "notional": "notional",
+                "profit": "profit",
+                "buy_age_s": "buy_age",
+                "sell_age_s": "sell_age",
+                "carry_8h_bps": "carry_8h",
+            }.items()
+        }
+        rows = []
+        for i in range(len(pairs)):
+            symbol = grid.symbols[pairs.symbol[i]]
+            buy, sell = grid.exchanges[pairs.buy[i]], grid.exchanges[pairs.sell[i]]
+            values = {name: column[i] for name, column in columns.items()}
+            verdict = Verdict(int(pairs.verdict[i]))
+            net = values["net_edge_bps"]
+            rows.append(
+                Opportunity(
+                    id=f"{symbol}:{buy}:{sell}",
+                    symbol=symbol,
+                    buy=buy,
+                    sell=sell,
+                    expected_exit_samples=int(pairs.exit_samples[i]),
+                    verdict=verdict.label,
+                    actionable=verdict is Verdict.OK and net is not None and net >= self.min_net_bps,
+                    **values,
+                )
+            )
+        return tuple(rows)
+
+
+def _numbers(values: Array) -> list[float | None]:
+    """Plain numbers for people and JSON; what is not finite is not known."""
+    return [value if np.isfinite(value) else None for value in values.tolist()]
+
+
+class Desk:
+    """Runs one market at a time and judges it."""
+
+    def __init__(self, settings: Settings, open_market: Callable[[str], Market]) -> None:
+        """open_market: makes the market of a source ('live', 'demo', 'replay:FOLDER'), not yet started."""
+        self.settings = settings
+        self._open_market = open_market
+        self._switching = threading.Lock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._limits = Limits(stale_after_s=settings.stale_after_s, max_lag_s=settings.max_lag_s)
+        self.market = open_market(settings.source)
+        self.judge_s = 0.0  # how long the last judgement took
+        self.view = self._judge(self.market)
+
+    def start(self) -> None:
+        self.market.feed.start()
+        self._thread = threading.Thread(target=self._run, name="desk", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=2.0)
+        self.market.feed.stop()
+
+    def switch(self, source: str) -> None:
+        """Close this market and open another. Takes as long as both take: call it off the event loop."""
+        with self._switching:
+            market = self._open_market(source)
+            old, self.market = self.market, market
+            old.feed.stop()
+            market.feed.start()
+            self.view = self._judge(market)
+            logger.info("source is now %s", source)
+
+    @property
+    def source(self) -> Source:
+        return self.market.source
+
+    def _run(self) -> None:
+        next_sample = 0.0
+        while not self._stop.is_set():
+            started = time.monotonic()
+            market = self.market
+            try:
+                view = self._judge(market)
+                now = view.judgement.time
+                if now >= next_sample:
+                    market.ring.sample(view.judgement.snapshot, view.judgement.verdicts == Verdict.OK, now)
+                    next_sample = max(next_sample + market.ring.step_s, now)
+                if market is self.market:
+                    self.view = view
+            except Exception:
+                # The desk must outlive a bug in one judgement: the old view stays, and its age turns red.
+                logger.exception("the market could not be judged")
+            self.judge_s = time.monotonic() - started
+            self._stop.wait(max(0.05, self.settings.judge_every_s - self.judge_s))
+
+    def _judge(self, market: Market) -> View:
+        snapshot = market.store.snapshot()
+
+        def expected_exit(symbol: Ints, buy: Ints, sell: Ints) -> tuple[Array, Array]:
+            return expected_exit_bps(market.ring, snapshot.symbols, snapshot.exchanges, symbol, buy, sell)
+
+        judgement = judge(snapshot, time.time(), expected_exit, self._limits, self.settings.min_net_bps)
+        return View(judgement, tuple(market.feed.status()), self.settings.min_net_bps)
+
+
+def expected_exit_bps(
+    ring: QuoteRing, symbols: tuple[str, ...], exchanges: tuple[str, ...], symbol: Ints, buy: Ints, sell: Ints
+) -> tuple[Array, Array]:
+    """Median over the look-back of what closing would have earned: 1e4 * (b_L - a_S) / m, shape (n,). [bps]
+
+    Returns the medians and the number of samples behind each; NaN where there is none.
+    """
+    count = len(symbol)
+    if count == 0 or len(ring) == 0:
+        return np.full(count, np.nan), np.zeros(count)
+    cells, where = np.unique(
+        np.concatenate([symbol * len(exchanges) + buy, symbol * len(exchanges) + sell]), return_inverse=True
+    )
+    keys = [(exchanges[cell % len(exchanges)], symbols[cell // len(exchanges)]) for cell in cells.tolist()]
+    quotes = ring.closes(keys, EXIT_POINTS)
+    long, short = quotes[where[:count]], quotes[where[count:]]
+    mean_mid = (mid_price(long[..., 0], long[..., 1]) + mid_price(short[..., 0], short[..., 1])) / 2.0
+    exits = np.sort((long[..., 0] - short[..., 1]) / mean_mid * BPS, axis=1)  # NaN sorts last
+    samples = np.sum(~np.isnan(exits), axis=1)
+    rows = np.arange(count)
+    low, high = np.maximum(samples - 1, 0) // 2, np.minimum(samples // 2, np.maximum(samples - 1, 0))
+    return (exits[rows, low] + exits[rows, high]) / 2.0, samples.astype(float)

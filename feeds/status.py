@@ -1,0 +1,78 @@
+"""What the feeds say about themselves: plain data, made for readers on other threads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+State = Literal["closed", "off", "starting", "live", "degraded", "down"]
+Level = Literal["info", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEvent:
+    """Something that happened to a feed. kind: a short word (connect, socket, listing, message, clock, request)."""
+
+    time: float
+    level: Level
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SocketStatus:
+    """One websocket. state: what it does now, in a word; since: epoch s; age_s: seconds since its last frame."""
+
+    name: str
+    state: str
+    since: float
+    topics: int
+    frames: int
+    age_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeStatus:
+    """One exchange's feed.
+
+    reason: one sentence for people. since: when `state` began, epoch s. instruments: trading perpetuals; halted:
+    listed but not trading. rates: frames/s of each ten seconds of the last ten minutes, oldest first.
+    gaps: sequence breaks; malformed: frames that could not be read; unknown: messages of no known kind.
+    """
+
+    exchange: str
+    title: str
+    state: State
+    reason: str
+    since: float
+    sockets: tuple[SocketStatus, ...]
+    sockets_up: int
+    instruments: int
+    halted: int
+    frames: int
+    frames_per_s: float
+    rates: tuple[float, ...]
+    last_frame_time: float | None
+    reconnects: int
+    gaps: int
+    malformed: int
+    unknown: int
+    last_error: str | None
+    last_error_time: float | None
+    next_attempt_time: float | None
+    events: tuple[FeedEvent, ...]
+
+
+class Feed(Protocol):
+    """Where market words come from: live exchanges, the simulator through the same code, or a recording."""
+
+    def start(self) -> None: ...
+
+    def stop(self, timeout_s: float = 5.0) -> None: ...
+
+    def status(self) -> Sequence[ExchangeStatus]: ...
+
+    def restart_exchange(self, exchange: str) -> None: ...
+
+    def stop_exchange(self, exchange: str) -> None: ...
+
+    def start_exchange(self, exchange: str) -> None: ...

@@ -1,0 +1,97 @@
+"""What a user may tune: one frozen object, read once in app.py and handed down.
+
+Values come from the command line, then environment variables (PERPSCOPE_PORT=8060), then the TOML file given with
+--config, then the defaults below.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. Its text is one sentence that names the setting or file."""
+
+
+class Settings(BaseSettings):
+    """Every setting, its unit and its default."""
+
+    model_config = SettingsConfigDict(env_prefix="PERPSCOPE_", extra="forbid", frozen=True)
+
+    source: str = "live"  # live, demo, or replay:FOLDER
+    host: str = "127.0.0.1"
+    port: int = Field(8050, ge=1, le=65535)
+    exchanges: tuple[str, ...] = ()  # empty: all of them
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    refresh_ms: int = Field(1_000, ge=200, le=60_000)  # how often pages ask for news
+    judge_every_s: Positive = 0.5  # how often all pairs are judged
+    stale_after_s: Positive = 10.0  # an older quote makes no opportunity
+    max_lag_s: Positive = 1.0  # nor does one that came this late by the exchange's clock
+    min_net_bps: float = 0.0  # from this net edge on a pair counts as actionable
+    deviation_limit_bps: Positive = 20.0  # where the heatmap's colours saturate
+    taker_fee_bps: dict[str, float] = {}  # per exchange, instead of the published ones
+
+    catalogue_every_s: Positive = 300.0  # how often listings are read again
+    record_to: str = ""  # folder for raw frames; empty: do not record
+
+    replay_speed: Positive = 1.0
+    demo_rate: Positive = 3_000.0  # simulated frames/s over all exchanges
+    demo_instruments: int = Field(330, ge=10, le=1_000)  # simulated perpetuals per exchange
+    demo_seed: int = 1
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _TomlFile(settings_cls)
+
+
+class _TomlFile(PydanticBaseSettingsSource):
+    """The values of the --config file, below the environment."""
+
+    values: dict[str, Any] = {}
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        return self.values.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return dict(self.values)
+
+
+def read_settings(config: str | None, **given: Any) -> Settings:
+    """Read the settings; `given` are those of the command line, None where not given.
+
+    Raises:
+        ConfigError: If the file cannot be read or a value is wrong; says which.
+    """
+    _TomlFile.values = _read_file(config) if config else {}
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"]) or "settings"
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(f"there is no setting named '{name}'") from None
+        raise ConfigError(f"setting '{name}' is {first['input']!r}: {first['msg'].lower()}") from None
+    except Exception as error:  # a value of the environment that is no JSON where a list is needed
+        raise ConfigError(f"the settings cannot be read: {error}") from None
+
+
+def _read_file(path: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"the configuration file '{path}' cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the configuration file '{path}' is not valid TOML: {error}") from None

@@ -1,0 +1,86 @@
+"""How far an exchange's clock is from ours, and how late its messages are.
+
+Receipt less event time is offset plus delay. Its slowly followed minimum is the floor (offset plus the shortest
+delay); the excess over the floor is the latency that is shown (../docs/decisions.md, finance notes on clocks). The
+exchange's time endpoint bounds the floor, so that neither a stepped clock nor a uniformly late stream can hide in it.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+WINDOW_S = 30.0  # the floor is the minimum of this window and the one before
+SLACK_S = 0.1  # how far the floor may lie outside what the time endpoint allows
+STEP_S = 0.5  # a floor moved by more than this is a stepped clock
+SAMPLES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Latency over the floor and the floor itself, in seconds; None while nothing was measured."""
+
+    p50_s: float | None
+    p95_s: float | None
+    p99_s: float | None
+    floor_s: float | None
+    samples: int
+
+
+class ExchangeClock:
+    """Follows one exchange's clock. Written by the feed thread only."""
+
+    __slots__ = ("_bounds", "_current", "_excess", "_previous", "_rotates_at", "floor_s")
+
+    def __init__(self) -> None:
+        self.floor_s = float("inf")
+        self._current = float("inf")
+        self._previous = float("inf")
+        self._rotates_at = float("-inf")
+        self._bounds: tuple[float, float] | None = None
+        self._excess: deque[float] = deque(maxlen=SAMPLES)
+
+    def observe(self, event_time: float, received_time: float) -> float:
+        """Take one message's times; return how late it was over the floor, in seconds."""
+        raw = received_time - event_time
+        if received_time >= self._rotates_at:
+            self._rotates_at = received_time + WINDOW_S
+            self._previous, self._current = self._current, raw
+            self._refloor()
+        elif raw < self._current:
+            self._current = raw
+            self._refloor()
+        excess = raw - self.floor_s
+        if excess < 0.0:
+            excess = 0.0
+        self._excess.append(excess)
+        return excess
+
+    def bound(self, server_time: float, sent_time: float, received_time: float) -> bool:
+        """Take an answer of the time endpoint; return True if the exchange's clock was stepped.
+
+        The answer was written between sending and receipt, so the offset is known within half the round trip.
+        """
+        before = self.floor_s
+        self._bounds = (sent_time - server_time - SLACK_S, received_time - server_time + SLACK_S)
+        if self._current < self._bounds[0] or self._previous < self._bounds[0]:
+            # Minima from before a step backwards are of another clock.
+            self._current = max(self._current, self._bounds[0])
+            self._previous = self._current
+        self._refloor()
+        return before != float("inf") and abs(self.floor_s - before) > STEP_S
+
+    def _refloor(self) -> None:
+        floor = min(self._current, self._previous)
+        if self._bounds is not None:
+            floor = min(max(floor, self._bounds[0]), self._bounds[1])
+        self.floor_s = floor
+
+    def latency(self) -> Latency:
+        """Percentiles of the last messages."""
+        excess = np.array(self._excess)  # a deque is copied whole under the interpreter lock
+        floor = None if self.floor_s == float("inf") else self.floor_s
+        if excess.size == 0:
+            return Latency(None, None, None, floor, 0)
+        p50, p95, p99 = (float(value) for value in np.percentile(excess, (50, 95, 99)))
+        return Latency(p50, p95, p99, floor, int(excess.size))

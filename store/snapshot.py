@@ -1,0 +1,292 @@
+"""The live snapshot: symbols by exchanges, one number per field, one writer and many readers.
+
+A cell is one contract. Its fields lie side by side, so that a quote is written by one call; a reader gets a copy with
+one matrix per field. NaN is 'not known'. `version` grows with each change.
+"""
+
+import logging
+import struct
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from market.models import Funding, Instrument, MarketWord, Pairing, Quote, Status, Ticker
+from store.clock import ExchangeClock, Latency
+
+logger = logging.getLogger(__name__)
+
+Matrix = NDArray[np.float64]
+NAN: Final = float("nan")
+
+FIELDS: Final = (
+    # written by a Quote, in this order and together
+    "bid_price",
+    "bid_size",
+    "ask_price",
+    "ask_size",
+    "event_time",
+    "received_time",
+    "lag_s",  # how late the quote came, over the exchange's floor
+    "live",  # 1 while the connection that brought the quote is up
+    # written by a Funding
+    "mark_price",
+    "index_price",
+    "funding_rate",
+    "funding_interval_h",
+    "next_funding_time",
+    "funding_received_time",
+    # written by a Ticker
+    "last_price",
+    "volume_24h",
+    "turnover_24h",
+    "open_interest",
+)
+F: Final = len(FIELDS)
+INDEX: Final[Mapping[str, int]] = {name: i for i, name in enumerate(FIELDS)}
+_QUOTE = struct.Struct("8d")
+_TOP = struct.Struct("5d")
+_ROW_BYTES: Final = 8 * F
+_EVENT, _RECEIVED, _LAG, _LIVE = (INDEX[name] for name in ("event_time", "received_time", "lag_s", "live"))
+
+LATE_S: Final = 0.5  # a quote later than this that changes nothing is a repetition, not a late change
+REORDER_S: Final = 10.0  # a quote older than the stored one by less than this was overtaken; by more, a clock stepped
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Who lists what: the axes of a snapshot and what the listings say, all of one moment.
+
+    symbols, exchanges: the axes. instruments: by (exchange, symbol). Matrices have shape (S, E):
+    listed, trading, pairable: booleans. taker_fee_bps [bps], tick_size [quote per coin], lot_size [coins]: NaN
+    where not listed or not known.
+    """
+
+    symbols: tuple[str, ...]
+    exchanges: tuple[str, ...]
+    instruments: Mapping[tuple[str, str], Instrument]
+    listed: NDArray[np.bool_]
+    trading: NDArray[np.bool_]
+    pairable: NDArray[np.bool_]
+    taker_fee_bps: Matrix
+    tick_size: Matrix
+    lot_size: Matrix
+    symbol_index: Mapping[str, int]
+    exchange_index: Mapping[str, int]
+
+
+def build_grid(exchanges: Sequence[str], instruments: Iterable[Instrument]) -> Grid:
+    """Lay out the axes: symbols in alphabetical order, exchanges as given."""
+    by_key = {(instrument.exchange, instrument.symbol): instrument for instrument in instruments}
+    symbols = tuple(sorted({symbol for _, symbol in by_key}))
+    symbol_index = {symbol: i for i, symbol in enumerate(symbols)}
+    exchange_index = {exchange: i for i, exchange in enumerate(exchanges)}
+    shape = (len(symbols), len(exchanges))
+    grid = Grid(
+        symbols=symbols,
+        exchanges=tuple(exchanges),
+        instruments=by_key,
+        listed=np.zeros(shape, dtype=bool),
+        trading=np.zeros(shape, dtype=bool),
+        pairable=np.zeros(shape, dtype=bool),
+        taker_fee_bps=np.full(shape, NAN),
+        tick_size=np.full(shape, NAN),
+        lot_size=np.full(shape, NAN),
+        symbol_index=symbol_index,
+        exchange_index=exchange_index,
+    )
+    for (exchange, symbol), instrument in by_key.items():
+        cell = symbol_index[symbol], exchange_index[exchange]
+        grid.listed[cell] = True
+        grid.trading[cell] = instrument.status is Status.TRADING
+        grid.pairable[cell] = instrument.pairing in (Pairing.OK, Pairing.CHECK) and instrument.kind != "quanto"
+        grid.taker_fee_bps[cell] = instrument.taker_fee_bps
+        grid.tick_size[cell] = NAN if instrument.tick_size is None else instrument.tick_size
+        if instrument.kind == "linear" and instrument.lot_size is not None:
+            grid.lot_size[cell] = instrument.lot_size
+    return grid
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A consistent copy of everything known at one version. Read-only.
+
+    `snapshot["bid_price"]` is the (S, E) matrix of a field; fields and units are those of `FIELDS`.
+    floor_s: shape (E,), receipt less event time of the fastest messages of each exchange. [s] NaN if unknown.
+    """
+
+    version: int
+    grid: Grid
+    data: NDArray[np.float64] = field(repr=False)  # (F, S, E)
+    floor_s: NDArray[np.float64]
+
+    def __getitem__(self, name: str) -> Matrix:
+        matrix: Matrix = self.data[INDEX[name]]
+        return matrix
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        return self.grid.symbols
+
+    @property
+    def exchanges(self) -> tuple[str, ...]:
+        return self.grid.exchanges
+
+    def age_s(self, now: float) -> Matrix:
+        """Seconds since each quote was received or confirmed, shape (S, E)."""
+        return now - self["received_time"]
+
+    def exchange_age_s(self, now: float) -> Matrix:
+        """Seconds since each quote's event, by the exchange's own clock less its floor, shape (S, E)."""
+        return now - self["event_time"] - self.floor_s[None, :]
+
+
+class _Cells:
+    """The buffer behind one grid: where each contract's fields begin."""
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
+        self.data = np.full((len(grid.symbols), len(grid.exchanges), F), NAN)
+        self.data[:, :, _LIVE] = 0.0
+        self.buffer: memoryview = self.data.data.cast("B") if self.data.size else memoryview(bytearray())
+        width = len(grid.exchanges)
+        self.offsets: dict[str, dict[str, int]] = {exchange: {} for exchange in grid.exchanges}
+        for exchange, symbol in grid.instruments:
+            cell = grid.symbol_index[symbol] * width + grid.exchange_index[exchange]
+            self.offsets[exchange][symbol] = cell * _ROW_BYTES
+
+
+class SnapshotStore:
+    """One writer (the feed thread), many readers. Every method may be called from any thread."""
+
+    def __init__(self, exchanges: Sequence[str]) -> None:
+        self._lock = threading.Lock()
+        self._listings: dict[str, tuple[Instrument, ...]] = dict.fromkeys(exchanges, ())
+        self._cells = _Cells(build_grid(tuple(exchanges), ()))
+        self._clocks = {exchange: ExchangeClock() for exchange in exchanges}
+        self._snapshot: Snapshot | None = None
+        self.version = 0
+        self.overtaken = dict.fromkeys(exchanges, 0)  # quotes dropped because a newer one was already there
+
+    # -- writing -----------------------------------------------------------------------------------------------
+
+    def set_instruments(self, exchange: str, instruments: Sequence[Instrument]) -> None:
+        """Take over an exchange's listing; what is known of contracts that stay is kept."""
+        with self._lock:
+            self._listings[exchange] = tuple(instruments)
+            grid = build_grid(tuple(self._listings), (row for rows in self._listings.values() for row in rows))
+            old, new = self._cells, _Cells(grid)
+            kept = [symbol for symbol in grid.symbols if symbol in old.grid.symbol_index]
+            to = [grid.symbol_index[symbol] for symbol in kept]
+            new.data[to] = old.data[[old.grid.symbol_index[symbol] for symbol in kept]] if kept else new.data[to]
+            new.data[~grid.listed] = NAN
+            new.data[~grid.listed, _LIVE] = 0.0
+            for instrument in instruments:
+                if instrument.funding_interval_h is not None:
+                    row = new.data[grid.symbol_index[instrument.symbol], grid.exchange_index[exchange]]
+                    row[INDEX["funding_interval_h"]] = instrument.funding_interval_h
+            self._cells = new
+            self.version += 1
+
+    def write(self, words: Iterable[MarketWord]) -> None:
+        """Take over what one frame said. Words about contracts that are not listed are ignored."""
+        with self._lock:
+            cells = self._cells
+            for word in words:
+                offset = cells.offsets[word.exchange].get(word.symbol)
+                if offset is None:
+                    continue
+                if type(word) is Quote:
+                    self._write_quote(cells.buffer, offset, word)
+                elif type(word) is Funding:
+                    _write_known(cells, offset, _FUNDING_FIELDS, word)
+                    _put(cells, offset, "funding_received_time", word.received_time)
+                elif type(word) is Ticker:
+                    _write_known(cells, offset, _TICKER_FIELDS, word)
+            self.version += 1
+
+    def _write_quote(self, buffer: memoryview, offset: int, quote: Quote) -> None:
+        bid_price = NAN if quote.bid_price is None else quote.bid_price
+        bid_size = NAN if quote.bid_size is None else quote.bid_size
+        ask_price = NAN if quote.ask_price is None else quote.ask_price
+        ask_size = NAN if quote.ask_size is None else quote.ask_size
+        event_time, lag = NAN, 0.0
+        if quote.event_time is not None:
+            event_time = quote.event_time
+            old = _TOP.unpack_from(buffer, offset)
+            if 0.0 < old[4] - event_time < REORDER_S:
+                self.overtaken[quote.exchange] += 1
+                return
+            lag = quote.received_time - event_time - self._clocks[quote.exchange].floor_s
+            if lag > LATE_S and old[:4] == (bid_price, bid_size, ask_price, ask_size):
+                lag = 0.0  # an idle book repeated, or confirmed by REST: as true now as it was then
+            else:
+                lag = self._clocks[quote.exchange].observe(event_time, quote.received_time)
+        _QUOTE.pack_into(
+            buffer, offset, bid_price, bid_size, ask_price, ask_size, event_time, quote.received_time, lag, 1.0
+        )
+
+    def lose(self, exchange: str, symbols: Iterable[str]) -> None:
+        """Mark quotes as no longer fed: values stay to be shown as old, but nothing is made of them."""
+        with self._lock:
+            cells = self._cells
+            offsets = cells.offsets[exchange]
+            for symbol in symbols:
+                offset = offsets.get(symbol)
+                if offset is not None:
+                    struct.pack_into("d", cells.buffer, offset + 8 * _LIVE, 0.0)
+            self.version += 1
+
+    def set_server_time(self, exchange: str, server_time: float, sent_time: float, received_time: float) -> bool:
+        """Take an answer of the exchange's time endpoint; True if its clock was stepped."""
+        with self._lock:
+            stepped = self._clocks[exchange].bound(server_time, sent_time, received_time)
+            if stepped:
+                # Event times from before the step cannot be compared with those after it.
+                self._cells.data[:, self._cells.grid.exchange_index[exchange], _EVENT] = NAN
+                self.version += 1
+            return stepped
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """Return a consistent copy; the same object while nothing has changed."""
+        with self._lock:
+            if self._snapshot is None or self._snapshot.version != self.version:
+                cells = self._cells
+                data = np.ascontiguousarray(cells.data.transpose(2, 0, 1))
+                data.flags.writeable = False
+                floors = [self._clocks[exchange].floor_s for exchange in cells.grid.exchanges]
+                floor_s = np.array([NAN if floor == float("inf") else floor for floor in floors])
+                self._snapshot = Snapshot(version=self.version, grid=cells.grid, data=data, floor_s=floor_s)
+            return self._snapshot
+
+    @property
+    def grid(self) -> Grid:
+        return self._cells.grid
+
+    def latency(self, exchange: str) -> Latency:
+        """How late the exchange's quotes come, over its floor."""
+        with self._lock:
+            return self._clocks[exchange].latency()
+
+
+_FUNDING_FIELDS = tuple(
+    (name, INDEX[name])
+    for name in ("mark_price", "index_price", "funding_rate", "funding_interval_h", "next_funding_time")
+)
+_TICKER_FIELDS = tuple((name, INDEX[name]) for name in ("last_price", "volume_24h", "turnover_24h", "open_interest"))
+
+
+def _write_known(cells: _Cells, offset: int, fields: tuple[tuple[str, int], ...], word: Funding | Ticker) -> None:
+    for name, index in fields:
+        value = getattr(word, name)
+        if value is not None:
+            struct.pack_into("d", cells.buffer, offset + 8 * index, value)
+
+
+def _put(cells: _Cells, offset: int, name: str, value: float) -> None:
+    struct.pack_into("d", cells.buffer, offset + 8 * INDEX[name], value)
