@@ -17,7 +17,7 @@ import numpy as np
 
 from analytics.opportunities import Array, Ints, Judgement, judge
 from analytics.quality import Limits, Verdict
-from analytics.spreads import BPS, mid_price
+from analytics.spreads import median_exit_bps
 from feeds.status import ExchangeStatus, Feed
 from settings import Settings
 from store.ring import QuoteRing
@@ -205,22 +205,12 @@ class Desk:
 def expected_exit_bps(
     ring: QuoteRing, symbols: tuple[str, ...], exchanges: tuple[str, ...], symbol: Ints, buy: Ints, sell: Ints
 ) -> tuple[Array, Array]:
-    """Median over the look-back of what closing would have earned: 1e4 * (b_L - a_S) / m, shape (n,). [bps]
-
-    Returns the medians and the number of samples behind each; NaN where there is none.
-    """
+    """What closing each pair is expected to earn, by the ring: see `analytics.spreads.median_exit_bps`."""
     count = len(symbol)
     if count == 0 or len(ring) == 0:
         return np.full(count, np.nan), np.zeros(count)
-    cells, where = np.unique(
-        np.concatenate([symbol * len(exchanges) + buy, symbol * len(exchanges) + sell]), return_inverse=True
-    )
+    cells = np.concatenate([symbol * len(exchanges) + buy, symbol * len(exchanges) + sell])
+    cells, where = np.unique(cells, return_inverse=True)
     keys = [(exchanges[cell % len(exchanges)], symbols[cell // len(exchanges)]) for cell in cells.tolist()]
     quotes = ring.closes(keys, EXIT_POINTS)
-    long, short = quotes[where[:count]], quotes[where[count:]]
-    mean_mid = (mid_price(long[..., 0], long[..., 1]) + mid_price(short[..., 0], short[..., 1])) / 2.0
-    exits = np.sort((long[..., 0] - short[..., 1]) / mean_mid * BPS, axis=1)  # NaN sorts last
-    samples = np.sum(~np.isnan(exits), axis=1)
-    rows = np.arange(count)
-    low, high = np.maximum(samples - 1, 0) // 2, np.minimum(samples // 2, np.maximum(samples - 1, 0))
-    return (exits[rows, low] + exits[rows, high]) / 2.0, samples.astype(float)
+    return median_exit_bps(quotes[where[:count]], quotes[where[count:]])

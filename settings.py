@@ -6,7 +6,7 @@ Values come from the command line, then environment variables (PERPSCOPE_PORT=80
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -60,7 +60,7 @@ class Settings(BaseSettings):
 class _TomlFile(PydanticBaseSettingsSource):
     """The values of the --config file, below the environment."""
 
-    values: dict[str, Any] = {}
+    values: ClassVar[dict[str, Any]] = {}
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
         return self.values.get(field_name), field_name, False

@@ -74,6 +74,21 @@ def exit_edge_bps(entry_edge: Array) -> Array:
     return np.swapaxes(entry_edge, 1, 2)
 
 
+def median_exit_bps(long_quotes: Array, short_quotes: Array) -> tuple[Array, Array]:
+    """Median over time of what closing would have earned: 1e4 * (b_L - a_S) / m. [bps]
+
+    Args:
+        long_quotes: Bid and ask of the bought legs, shape (n, T, 2), NaN where not fresh. [quote per base coin]
+        short_quotes: The same of the sold legs.
+
+    Returns:
+        The medians, shape (n,), NaN where there is no sample, and the number of samples behind each.
+    """
+    mean_mid = (long_quotes.mean(axis=2) + short_quotes.mean(axis=2)) / 2.0
+    exits = (long_quotes[..., 0] - short_quotes[..., 1]) / mean_mid * BPS
+    return row_median(exits), np.sum(~np.isnan(exits), axis=1).astype(float)
+
+
 def round_trip_fees_bps(taker_fee_bps: Array) -> Array:
     """Four taker fills, opening and closing both legs: 2 * (f_L + f_S), shape (S, E) -> (S, E, E). [bps]"""
     return 2.0 * (taker_fee_bps[:, :, None] + taker_fee_bps[:, None, :])
