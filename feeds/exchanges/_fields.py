@@ -1,0 +1,205 @@
+"""What the decoders share: reading numbers, and contracts with what was last seen of them.
+
+Exchanges write numbers as text, leave "" where there is no value, and now and then write what is no number at all.
+Nothing here lets NaN, an infinity or a negative price through.
+"""
+
+import logging
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import orjson
+
+from feeds.errors import BadPayload, FeedError, UnknownContract, UnknownMessage
+from feeds.exchanges.base import Word
+from market.models import Instrument, Quote
+
+INF = float("inf")
+# An update id far below the last one is an old message, unless the exchange's clock has moved on by this much: then
+# the exchange has restarted its count, and holding on to the old one would silence the symbol.
+RECOUNT_MS = 10_000
+
+
+def number(value: Any) -> float | None:
+    """A finite number, or None for an absent one ("" or null).
+
+    Raises:
+        ValueError: If it is anything else.
+    """
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise ValueError(f"not a number: {value!r:.40}")
+    result = float(value)
+    if not -INF < result < INF:
+        raise ValueError(f"not a finite number: {value!r:.40}")
+    return result
+
+
+def amount(value: Any, factor: float = 1.0) -> float | None:
+    """A quantity times `factor`; None if absent. Raises ValueError if it is negative."""
+    result = number(value)
+    if result is None:
+        return None
+    result *= factor
+    if not 0.0 <= result < INF:
+        raise ValueError(f"not a quantity: {value!r:.40}")
+    return result
+
+
+def price(value: Any, multiplier: float = 1.0) -> float | None:
+    """A price for one coin, from one for `multiplier` coins; None if absent or 0. Raises ValueError if negative."""
+    result = number(value)
+    if result is None:
+        return None
+    result /= multiplier
+    if not 0.0 <= result < INF:
+        raise ValueError(f"not a price: {value!r:.40}")
+    return result or None
+
+
+def seconds(milliseconds: Any) -> float | None:
+    """Epoch s from epoch ms; None if absent or 0, which exchanges write for "never"."""
+    result = amount(milliseconds)
+    return result / 1000 if result else None
+
+
+def required(value: float | None, what: str) -> float:
+    """The value, where a listing makes no sense without it. Raises ValueError."""
+    if value is None or value == 0.0:
+        raise ValueError(f"no {what}")
+    return value
+
+
+class Contract:
+    """One instrument as a decoder needs it, with what was last seen of it.
+
+    multiplier: what a quoted price is divided by. factor: coins (linear) or quote currency (inverse) per unit of
+    size. last_id, last_ms: update id and exchange time of the last top of book, -1 before the first.
+    """
+
+    __slots__ = ("exchange_symbol", "factor", "instrument", "inverse", "last_id", "last_ms", "multiplier", "symbol")
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.last_id = -1
+        self.last_ms = -1
+        self.describe(instrument)
+
+    def describe(self, instrument: Instrument) -> None:
+        """Take over a new reading of the listing."""
+        self.instrument = instrument
+        self.exchange_symbol = instrument.exchange_symbol
+        self.symbol = instrument.symbol
+        self.multiplier = instrument.multiplier
+        self.factor = instrument.contract_multiplier
+        self.inverse = instrument.kind == "inverse"
+
+    def forget(self) -> None:
+        """Start over, as before the first message."""
+        self.last_id = -1
+        self.last_ms = -1
+
+    def side(self, quoted_price: Any, size: Any) -> tuple[float | None, float | None]:
+        """One side of the book in our units; two None where it is empty. Raises ValueError for what is no number."""
+        coin_price = price(quoted_price, self.multiplier)
+        coins = amount(size, self.factor)
+        if not coin_price or not coins:
+            return None, None
+        if self.inverse:
+            coins = amount(coins / coin_price)
+        return (coin_price, coins) if coins else (None, None)
+
+    def level(self, quoted_price: float, size: float) -> tuple[float, float] | None:
+        """One level of a book in our units; None if it is empty."""
+        coin_price, coins = self.side(quoted_price, size)
+        return None if coin_price is None or coins is None else (coin_price, coins)
+
+    def quote(
+        self, bid: Any, bid_size: Any, ask: Any, ask_size: Any, event_time: float | None, received_time: float
+    ) -> Quote:
+        """A Quote from numbers as the exchange writes them."""
+        return Quote(
+            self.instrument.exchange,
+            self.symbol,
+            *self.side(bid, bid_size),
+            *self.side(ask, ask_size),
+            event_time,
+            received_time,
+        )
+
+
+class ContractDecoder:
+    """The part of a decoder that is the same everywhere. Subclasses read frames in `_read` and bodies in `_answer`."""
+
+    def __init__(self, exchange: str, instruments: Iterable[Instrument], ignored: Collection[str]) -> None:
+        self.exchange = exchange
+        self.contracts: dict[str, Contract] = {}
+        self._ignored = ignored
+        self._complained: set[str] = set()
+        self._log = logging.getLogger(f"feeds.exchanges.{exchange}")
+        self.update(instruments)
+
+    def feed(self, frame: bytes | str, received_time: float) -> Sequence[Word]:
+        """Read one frame. Raises FeedError and nothing else; the decoder stays usable."""
+        try:
+            return self._read(frame.encode() if isinstance(frame, str) else frame, received_time)
+        except FeedError:
+            raise
+        except Exception as error:  # whatever a frame makes us stumble over is a bad frame
+            raise BadPayload(self.exchange, f"{describe(error)} in {frame[:200]!r}") from error
+
+    def feed_response(self, purpose: str, body: bytes, received_time: float) -> Sequence[Word]:
+        """Read the body of a polled request. Raises FeedError and nothing else."""
+        try:
+            return self._answer(purpose, orjson.loads(body), received_time)
+        except FeedError:
+            raise
+        except Exception as error:  # as above
+            raise BadPayload(self.exchange, f"{describe(error)} in the answer to {purpose!r}") from error
+
+    def update(self, instruments: Iterable[Instrument]) -> None:
+        """Take over a new catalogue without losing what is known of contracts that stay."""
+        known, self.contracts = self.contracts, {}
+        for instrument in instruments:
+            if instrument.exchange != self.exchange:
+                continue
+            contract = known.get(instrument.exchange_symbol)
+            if contract is None:
+                contract = Contract(instrument)
+            else:
+                contract.describe(instrument)
+            self.contracts[instrument.exchange_symbol] = contract
+
+    def _read(self, frame: bytes, received_time: float) -> Sequence[Word]:
+        raise NotImplementedError
+
+    def _answer(self, purpose: str, body: Any, received_time: float) -> Sequence[Word]:
+        raise UnknownMessage(self.exchange, f"no request has the purpose {purpose!r}")
+
+    def _is_foreign(self, exchange_symbol: str) -> bool:
+        """Whether an id has a form that no perpetual has."""
+        raise NotImplementedError
+
+    def _contract(self, exchange_symbol: str) -> Contract | None:
+        """The contract of an id; None if it is one that we left out on purpose.
+
+        Raises:
+            UnknownContract: If the catalogue knows nothing of it.
+        """
+        contract = self.contracts.get(exchange_symbol)
+        if contract is not None:
+            return contract
+        if exchange_symbol in self._ignored or self._is_foreign(exchange_symbol):
+            return None
+        raise UnknownContract(self.exchange, f"no contract {exchange_symbol!r:.60}")
+
+    def _bad_row(self, exchange_symbol: str, error: Exception) -> None:
+        """Say once that a row of a many-symbol message was dropped; the message comes every second."""
+        if exchange_symbol not in self._complained:
+            self._complained.add(exchange_symbol)
+            self._log.warning("dropped an unreadable row of %s: %s", exchange_symbol, describe(error))
+
+
+def describe(error: Exception) -> str:
+    """An exception in one short line."""
+    return f"{type(error).__name__}: {error}"[:200]

@@ -1,0 +1,477 @@
+"""Binance futures: USD-M perpetuals (fapi, TradFi ones included) and COIN-M inverse perpetuals (dapi).
+
+Source: https://developers.binance.com/docs/derivatives (copy of 2026-05-28) and the notice on the CM/UM integration of
+2026-06-10, checked against frames of 2026-10-07. USD-M streams are routed since 2026-04-23: bookTicker and depth on
+/public, everything else on /market; a stream asked for on the wrong path is confirmed and then silent. All-market
+streams carry the rows of both products since 2026-06-30.
+"""
+
+import logging
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import orjson
+
+from feeds.errors import BadListing, BadPayload, RequestFailed, SubscriptionRejected, UnknownMessage
+from feeds.exchanges import _fields as fields
+from feeds.exchanges._plans import AdapterBase, read_shard, shard_of, shard_purpose, sharded
+from feeds.exchanges.base import (
+    DEFAULT_CHANNELS,
+    Ack,
+    CatalogueChanged,
+    Channel,
+    Closing,
+    ConnectionPlan,
+    HttpRequest,
+    Poll,
+    ServerTime,
+    Word,
+)
+from market.models import AssetClass, Depth, Funding, Instrument, Kind, Quote, Status, Ticker
+from market.symbols import asset_class_of, canonical_symbol, normalise, tradfi_class
+
+NAME = "binance"
+ENDPOINTS = {
+    "rest": "https://fapi.binance.com",
+    "ws": "wss://fstream.binance.com",
+    "rest_coinm": "https://dapi.binance.com",
+    "ws_coinm": "wss://dstream.binance.com",
+}
+TOPICS_PER_MESSAGE = 200
+TOPICS_PER_CONNECTION = 400  # 1024 are allowed on fstream, and one too many closes the connection
+CAPACITY, CAPACITY_COINM = 1000, 200
+MESSAGES_PER_S = 4.0  # 10 are allowed, pings included
+LIFETIME_S = 24 * 3600.0
+MARKET_TOPICS = {"funding": "!markPrice@arr@1s", "ticker": "!ticker@arr"}
+CONTRACT_TOPIC = "!contractInfo"
+DEPTH_SUFFIX = "@depth10@500ms"
+DEFAULT_INTERVAL_H = 8.0  # fundingInfo lists only the contracts that differ from it or once did
+# VIP 0, 2026-07. USDC-margined and coin-margined contracts may be cheaper; never assume less than is charged.
+MAKER_FEE_BPS, TAKER_FEE_BPS = 2.0, 5.0
+
+_PERPETUAL_TYPES = frozenset({"PERPETUAL", "TRADIFI_PERPETUAL"})
+_STATUS = {
+    "TRADING": Status.TRADING,
+    "PENDING_TRADING": Status.PRE_MARKET,
+    "DELIVERED": Status.CLOSED,
+    "CLOSE": Status.CLOSED,
+}
+_CLASS = {
+    "COIN": AssetClass.CRYPTO,
+    "INDEX": AssetClass.INDEX,
+    "COMMODITY": AssetClass.COMMODITY,
+    "FX": AssetClass.FX,
+    "PREMARKET": AssetClass.PREIPO,
+}
+_DATED = re.compile(r"_\d{6}$")
+# Documented events that nobody here asks for.
+_UNUSED_EVENTS = frozenset(
+    {
+        *("aggTrade", "trade", "kline", "continuous_kline", "24hrMiniTicker", "forceOrder", "tradingSession"),
+        *("compositeIndex", "assetIndexUpdate", "indexPriceUpdate", "indexPrice_kline", "markPrice_kline"),
+    }
+)
+
+log = logging.getLogger(__name__)
+
+
+class _BookTicker(msgspec.Struct, gc=False):
+    s: str
+    u: int
+    b: float
+    B: float
+    a: float
+    A: float
+    T: int
+
+
+class _BookTickerFrame(msgspec.Struct, gc=False):
+    data: _BookTicker
+
+
+# strict=False reads "83091.60" as a float in C. It would also read "inf", so the sides are checked below.
+_decode_book_ticker = msgspec.json.Decoder(_BookTickerFrame, strict=False).decode
+
+
+class Decoder(fields.ContractDecoder):
+    """Reads the frames of one Binance connection, and the answers to its polls."""
+
+    def __init__(self, instruments: Iterable[Instrument], ignored: Collection[str] = ()) -> None:
+        super().__init__(NAME, instruments, ignored)
+
+    def reset(self, topics: Collection[str]) -> None:
+        """Forget the update ids of these topics' symbols."""
+        quoted = {stream_name(contract.exchange_symbol): contract for contract in self.contracts.values()}
+        for topic in topics:
+            if contract := quoted.get(topic.partition("@")[0]):
+                contract.forget()
+
+    def _read(self, frame: bytes, received_time: float) -> Sequence[Word]:
+        if frame.find(b'@bookTicker"', 11, 96) > 0:
+            try:
+                row = _decode_book_ticker(frame).data
+            except msgspec.MsgspecError:  # an empty side is "", which is no float: the slow path reads that
+                return self._general(orjson.loads(frame), received_time)
+            contract = self.contracts.get(row.s)
+            if contract is None:
+                contract = self._contract(row.s)
+                if contract is None:
+                    return []
+            if row.u <= contract.last_id and row.T - contract.last_ms <= fields.RECOUNT_MS:
+                return []
+            multiplier, factor = contract.multiplier, contract.factor
+            bid, bid_size = row.b / multiplier, row.B * factor
+            ask, ask_size = row.a / multiplier, row.A * factor
+            if contract.inverse and bid > 0.0 and ask > 0.0:
+                bid_size /= bid
+                ask_size /= ask
+            inf = fields.INF
+            if 0.0 < bid < inf and 0.0 < ask < inf and 0.0 < bid_size < inf and 0.0 < ask_size < inf:
+                contract.last_id, contract.last_ms = row.u, row.T
+                return [Quote(NAME, contract.symbol, bid, bid_size, ask, ask_size, row.T / 1000, received_time)]
+            return self._book_ticker(msgspec.structs.asdict(row), received_time)
+        return self._general(orjson.loads(frame), received_time)
+
+    def _general(self, message: Any, received_time: float) -> Sequence[Word]:
+        match message:
+            case {"stream": str(stream), "data": list(rows)}:
+                return self._rows(rows, stream, received_time)
+            case {"stream": str(stream), "data": dict(event)}:
+                return self._event(event, stream, received_time)
+            case {"event": {"e": "serverShutdown"}}:
+                return [Closing("the server announced its shutdown")]
+            case {"e": str()}:  # raw /ws mode has no envelope
+                return self._event(message, "", received_time)
+            case [{"e": str()}, *_]:
+                return self._rows(message, "", received_time)
+            case {"error": {"code": code, "msg": reason}, **rest}:
+                raise SubscriptionRejected(NAME, f"{code} {reason}", request_id=_id_of(rest))
+            case {"code": code, "msg": reason, **rest}:
+                raise SubscriptionRejected(NAME, f"{code} {reason}", request_id=_id_of(rest))
+            case {"result": None | list(), **rest}:
+                return [Ack(_id_of(rest))]
+            case _:
+                raise UnknownMessage(NAME, f"{message!r:.200}")
+
+    def _rows(self, rows: list[Any], stream: str, received_time: float) -> list[Word]:
+        """Read an all-market message. Rows of other products are skipped; a bad row loses only itself."""
+        words: list[Word] = []
+        bad = 0
+        for row in rows:
+            try:
+                exchange_symbol = row["s"]
+                if exchange_symbol in self.contracts:
+                    words.extend(self._event(row, stream, received_time))
+            except Exception as error:  # one row of 700
+                bad += 1
+                self._bad_row(str(row.get("s") if isinstance(row, dict) else row)[:40], error)
+        if bad and bad == len(rows):
+            raise BadPayload(NAME, f"none of the {bad} rows of {stream or 'a list'} could be read")
+        return words
+
+    def _event(self, event: dict[str, Any], stream: str, received_time: float) -> Sequence[Word]:
+        kind = event.get("e")
+        if kind == "bookTicker" or (kind is None and stream.endswith("@bookTicker")):
+            return self._book_ticker(event, received_time)
+        if kind == "markPriceUpdate":
+            return self._mark_price(event, received_time)
+        if kind == "24hrTicker":
+            return self._ticker(event, received_time)
+        if kind == "depthUpdate":
+            return self._depth(event, stream, received_time)
+        if kind == "contractInfo":
+            return self._contract_info(event)
+        if kind == "serverShutdown":
+            return [Closing("the server announced its shutdown")]
+        if kind in _UNUSED_EVENTS:
+            return []
+        raise UnknownMessage(NAME, f"event {kind!r:.60} on {stream!r:.60}")
+
+    def _book_ticker(self, row: dict[str, Any], received_time: float) -> list[Word]:
+        contract = self._contract(row["s"])
+        if contract is None:
+            return []
+        update_id, transaction_ms = int(row["u"]), int(row.get("T") or row["E"])
+        if update_id <= contract.last_id and transaction_ms - contract.last_ms <= fields.RECOUNT_MS:
+            return []
+        quote = contract.quote(row["b"], row["B"], row["a"], row["A"], transaction_ms / 1000, received_time)
+        contract.last_id, contract.last_ms = update_id, transaction_ms
+        return [quote]
+
+    def _mark_price(self, row: dict[str, Any], received_time: float) -> list[Word]:
+        contract = self._contract(row["s"])
+        if contract is None:
+            return []
+        multiplier = contract.multiplier
+        # T is the next funding here, not the time of the message; 0 where there is none, as for delisted contracts.
+        next_funding_time = fields.seconds(row.get("T"))
+        funded = next_funding_time is not None
+        return [
+            Funding(
+                NAME,
+                contract.symbol,
+                fields.price(row["p"], multiplier),
+                fields.price(row.get("i"), multiplier),
+                fields.number(row.get("r")) if funded else None,
+                contract.instrument.funding_interval_h if funded else None,
+                next_funding_time,
+                fields.seconds(row["E"]),
+                received_time,
+            )
+        ]
+
+    def _ticker(self, row: dict[str, Any], received_time: float) -> list[Word]:
+        contract = self._contract(row["s"])
+        if contract is None:
+            return []
+        volume, turnover = fields.amount(row["v"], contract.factor), fields.amount(row["q"])
+        if contract.inverse:  # v counts contracts of `factor` dollars and q coins
+            volume, turnover = fields.amount(row["q"], contract.multiplier), volume
+        last_price = fields.price(row["c"], contract.multiplier)
+        event_time = fields.seconds(row["E"])
+        return [Ticker(NAME, contract.symbol, last_price, volume, turnover, None, event_time, received_time)]
+
+    def _depth(self, row: dict[str, Any], stream: str, received_time: float) -> list[Word]:
+        """Read a partial book. Diffs have the same event name and are told apart by their stream; we use none."""
+        contract = self._contract(row["s"])
+        if contract is None or not re.search(r"@depth(5|10|20)(@|$)", stream):
+            return []
+        bids = tuple(level for p, q in row["b"] if (level := contract.level(p, q)))
+        asks = tuple(level for p, q in row["a"] if (level := contract.level(p, q)))
+        return [Depth(NAME, contract.symbol, bids, asks, fields.seconds(row["T"]), received_time)]
+
+    def _contract_info(self, row: dict[str, Any]) -> list[Word]:
+        """Announce a listing or a change of status; changes of the margin tiers come the same way."""
+        if row.get("ct") not in _PERPETUAL_TYPES:
+            return []
+        contract = self.contracts.get(row["s"])
+        if contract is not None and contract.instrument.status is _STATUS.get(row["cs"], Status.HALTED):
+            return []
+        return [CatalogueChanged(f"{row['s']} is {row['cs']}")]
+
+    def _is_foreign(self, exchange_symbol: str) -> bool:
+        return _DATED.search(exchange_symbol) is not None
+
+    def _answer(self, purpose: str, body: Any, received_time: float) -> Sequence[Word]:
+        if isinstance(body, dict) and "code" in body and "msg" in body:
+            raise RequestFailed(NAME, f"{body['code']} {body['msg']}")
+        if purpose == "time":
+            return [ServerTime(fields.required(fields.seconds(body["serverTime"]), "time"))]
+        what, shard, shards = read_shard(purpose)
+        if what not in ("quotes", "quotes_coinm"):
+            return super()._answer(purpose, body, received_time)
+        words: list[Word] = []
+        for row in body:
+            try:
+                contract = self.contracts.get(row["symbol"])
+                if contract is None or contract.inverse is not (what == "quotes_coinm"):
+                    continue
+                if shard_of(contract.exchange_symbol, shards) != shard:
+                    continue
+                words.extend(self._polled(contract, row, received_time))
+            except Exception as error:  # one row of 800
+                self._bad_row(str(row.get("symbol") if isinstance(row, dict) else row)[:40], error)
+        return words
+
+    def _polled(self, contract: fields.Contract, row: dict[str, Any], received_time: float) -> list[Word]:
+        """Read one row of ticker/bookTicker: it confirms a quiet symbol, and never overrides a newer stream."""
+        time_ms = int(row["time"])
+        update_id = row.get("lastUpdateId")
+        older = int(update_id) < contract.last_id if update_id is not None else time_ms < contract.last_ms
+        if older and time_ms - contract.last_ms <= fields.RECOUNT_MS:
+            return []
+        sides = (row["bidPrice"], row["bidQty"], row["askPrice"], row["askQty"])
+        return [contract.quote(*sides, fields.seconds(time_ms), received_time)]
+
+
+def stream_name(exchange_symbol: str) -> str:
+    """The symbol as streams want it: lower case where ASCII, everything else as it is."""
+    return exchange_symbol.encode().lower().decode()
+
+
+def _id_of(message: Mapping[Any, Any]) -> str | None:
+    request_id = message.get("id")
+    return None if request_id is None else str(request_id)
+
+
+class Adapter(AdapterBase):
+    """Binance's facts and rules."""
+
+    name = NAME
+    title = "Binance"
+    endpoints = ENDPOINTS
+    request_weight_per_s = 20.0  # half of the 2400 a minute that fapi and dapi share
+    topics_per_message = TOPICS_PER_MESSAGE
+    messages_per_s = MESSAGES_PER_S
+    lifetime_s = LIFETIME_S
+
+    def instrument_requests(self) -> list[HttpRequest]:
+        """exchangeInfo of both products, and the funding intervals, which also cover both."""
+        rest, coinm = self._hosts["rest"], self._hosts["rest_coinm"]
+        return [
+            HttpRequest("GET", f"{rest}/fapi/v1/exchangeInfo", "instruments"),
+            HttpRequest("GET", f"{coinm}/dapi/v1/exchangeInfo", "instruments"),
+            HttpRequest("GET", f"{rest}/fapi/v1/fundingInfo", "funding_info", optional=True),
+        ]
+
+    def parse_instruments(self, bodies: Sequence[bytes]) -> list[Instrument]:
+        """Read exchangeInfo bodies and, where it came, fundingInfo. Raises BadListing."""
+        rows: list[Any] = []
+        intervals: dict[str, float] | None = None
+        for body in bodies:
+            if not body:
+                continue
+            match self._json(body):
+                case {"symbols": list(symbols)}:
+                    rows.extend(symbols)
+                case list(infos):
+                    intervals = {**(intervals or {}), **_intervals(infos)}
+                case other:
+                    raise BadListing(NAME, f"not an exchangeInfo: {other!r:.120}")
+        if not rows:
+            raise BadListing(NAME, "no exchangeInfo among the answers")
+        instruments = []
+        for row in rows:
+            try:
+                if row["contractType"] in _PERPETUAL_TYPES:
+                    instruments.append(_instrument(row, intervals))
+                else:
+                    self._ignored.add(row["symbol"])
+            except Exception as error:  # one row of 900
+                self._bad_listing_row(row, error)
+        return self._kept(instruments)
+
+    def connections(
+        self, instruments: Sequence[Instrument], channels: Collection[Channel] = DEFAULT_CHANNELS
+    ) -> list[ConnectionPlan]:
+        """One market connection for both products, and top-of-book connections for each."""
+        trading = self._trading(instruments)
+        linear = [i.exchange_symbol for i in trading if i.kind == "linear"]
+        inverse = [i.exchange_symbol for i in trading if i.kind == "inverse"]
+        plans = self._book_plans("public", linear, channels)
+        plans += self._book_plans("coinm", inverse, channels)
+        market = [topic for channel, topic in MARKET_TOPICS.items() if channel in channels]
+        if trading:
+            url = f"{self._hosts['ws']}/market/stream"
+            plans.append(self._plan("market", 0, url, [*market, CONTRACT_TOPIC], CAPACITY, idle_timeout_s=10.0))
+        return plans
+
+    def _book_plans(self, pool: str, symbols: list[str], channels: Collection[Channel]) -> list[ConnectionPlan]:
+        suffixes = ["@bookTicker"] if "quotes" in channels else []
+        if "depth" in channels:
+            suffixes.append(DEPTH_SUFFIX)
+        if not suffixes or not symbols:
+            return []
+        coinm = pool == "coinm"
+        url = f"{self._hosts['ws_coinm']}/stream" if coinm else f"{self._hosts['ws']}/public/stream"
+        capacity = CAPACITY_COINM if coinm else CAPACITY
+        per_connection = (capacity // 2 if coinm else TOPICS_PER_CONNECTION) // len(suffixes)
+        shards = sharded(symbols, per_connection)
+        plans = []
+        for shard, members in enumerate(shards):
+            topics = [f"{stream_name(symbol)}{suffix}" for symbol in members for suffix in suffixes]
+            polls = self._polls(coinm, shard, len(shards)) if "quotes" in channels else ()
+            plans.append(self._plan(pool, shard, url, topics, capacity, polls))
+        return plans
+
+    def _polls(self, coinm: bool, shard: int, shards: int) -> tuple[Poll, ...]:
+        """A quiet symbol sends nothing: REST primes it and confirms it. The clock is the same for both products."""
+        if coinm:
+            url, what = f"{self._hosts['rest_coinm']}/dapi/v1/ticker/bookTicker", "quotes_coinm"
+        else:
+            url, what = f"{self._hosts['rest']}/fapi/v1/ticker/bookTicker", "quotes"
+        polls = [Poll(HttpRequest("GET", url, shard_purpose(what, shard, shards), weight=5.0), 5.0)]
+        if shard == 0 and not coinm:
+            polls.append(Poll(HttpRequest("GET", f"{self._hosts['rest']}/fapi/v1/time", "time"), 10.0))
+        return tuple(polls)
+
+    def subscribe(self, topics: Sequence[str], request_id: str) -> str:
+        """The message that asks for these streams."""
+        return _request("SUBSCRIBE", topics, request_id)
+
+    def unsubscribe(self, topics: Sequence[str], request_id: str) -> str:
+        """The message that gives these streams up."""
+        return _request("UNSUBSCRIBE", topics, request_id)
+
+    def symbols_of(self, topics: Iterable[str], instruments: Iterable[Instrument]) -> set[str]:
+        """Our symbols whose best bid and ask come over these topics."""
+        wanted = set(topics)
+        return {
+            i.symbol
+            for i in instruments
+            if i.exchange == NAME and f"{stream_name(i.exchange_symbol)}@bookTicker" in wanted
+        }
+
+    def decoder(self, instruments: Iterable[Instrument]) -> Decoder:
+        """A decoder with the state of one new connection."""
+        return Decoder(instruments, self._ignored)
+
+
+def _request(method: str, topics: Sequence[str], request_id: str) -> str:
+    # Documented as an integer; the answer repeats it, and `_id_of` turns it back into text.
+    number = int(request_id) if request_id.isdecimal() else request_id
+    return orjson.dumps({"method": method, "params": list(topics), "id": number}).decode()
+
+
+def _intervals(infos: list[Any]) -> dict[str, float]:
+    """Funding interval by symbol. [h]"""
+    intervals = {}
+    for info in infos:
+        try:
+            intervals[str(info["symbol"])] = fields.required(fields.amount(info["fundingIntervalHours"]), "interval")
+        except Exception as error:  # the interval of one contract
+            log.warning("left out an unreadable funding interval: %s", fields.describe(error))
+    return intervals
+
+
+def _asset_class(row: Mapping[str, Any]) -> AssetClass:
+    underlying = row.get("underlyingType", "COIN")
+    if underlying in _CLASS:
+        listed = _CLASS[underlying]
+    elif str(underlying).endswith("EQUITY"):
+        listed = AssetClass.EQUITY
+    else:  # the list of types grows: whatever is new is no coin
+        listed = tradfi_class(row["baseAsset"])
+    if listed is AssetClass.CRYPTO and row["contractType"] == "TRADIFI_PERPETUAL":
+        listed = tradfi_class(row["baseAsset"])
+    return asset_class_of(NAME, row["symbol"], listed)
+
+
+def _instrument(row: Mapping[str, Any], intervals: Mapping[str, float] | None) -> Instrument:
+    exchange_symbol, quote, settle = row["symbol"], row["quoteAsset"], row["marginAsset"]
+    # Only COIN-M rows have a contract size, and only COIN-M is inverse; BTCUSD_PERP looks linear by its name.
+    kind: Kind = "inverse" if "contractSize" in row else "linear"
+    asset_class = _asset_class(row)
+    name = normalise(NAME, exchange_symbol, row["baseAsset"], asset_class)
+    filters = {entry["filterType"]: entry for entry in row["filters"]}
+    step = filters.get("LOT_SIZE", {})
+    if kind == "inverse":
+        factor = fields.required(fields.amount(row["contractSize"]), "contract size")
+        min_notional = fields.amount(step.get("minQty"), factor)
+    else:
+        factor = name.multiplier
+        min_notional = fields.amount(filters.get("MIN_NOTIONAL", {}).get("notional"))
+    interval_h = None if intervals is None else intervals.get(exchange_symbol, DEFAULT_INTERVAL_H)
+    return Instrument(
+        exchange=NAME,
+        exchange_symbol=exchange_symbol,
+        symbol=canonical_symbol(name.asset, quote, kind, asset_class, settle),
+        base=name.asset,
+        quote=quote,
+        settle=settle,
+        kind=kind,
+        multiplier=name.multiplier,
+        contract_multiplier=factor,
+        tick_size=fields.price(filters.get("PRICE_FILTER", {}).get("tickSize"), name.multiplier),
+        lot_size=fields.amount(step.get("stepSize"), factor),
+        min_notional=min_notional,
+        funding_interval_h=interval_h,
+        status=_STATUS.get(row.get("status") or row["contractStatus"], Status.HALTED),
+        listed_time=fields.seconds(row.get("onboardDate")),
+        taker_fee_bps=TAKER_FEE_BPS,
+        maker_fee_bps=MAKER_FEE_BPS,
+        asset_class=asset_class,
+        pairing=name.pairing,
+    )
