@@ -1,0 +1,317 @@
+"""One exchange's whole feed: its listing, its connections, its counters and its memory. Lives on the feed loop."""
+
+import asyncio
+import dataclasses
+import logging
+import time
+from collections.abc import Collection, Iterable, Sequence
+from typing import Protocol
+
+from feeds.catalogue import changes, read_listing
+from feeds.connection import Connection
+from feeds.errors import FeedError, RequestFailed, SubscriptionRejected, UnknownContract, UnknownMessage
+from feeds.exchanges.base import DEFAULT_CHANNELS, Channel, ConnectionPlan, Exchange, HttpRequest, Resync
+from feeds.failures import retry_delay_s
+from feeds.recorder import Recorder
+from feeds.rest import Response, RestClient
+from feeds.session import Session
+from feeds.stats import FeedLog, FrameRate
+from feeds.status import ExchangeStatus, SocketStatus, State
+from market.models import Instrument, MarketWord, Status
+
+logger = logging.getLogger(__name__)
+
+REREAD_AFTER_S = 2.0  # announcements come in bursts; the listing is read once for all of them
+OBSERVE_EVERY_S = 0.5
+SAMPLE_CHARACTERS = 160  # of an unreadable frame, for the log
+
+
+class Sink(Protocol):
+    """Where words go: the snapshot store. Called on the feed thread only."""
+
+    def set_instruments(self, exchange: str, instruments: Sequence[Instrument]) -> None: ...
+
+    def write(self, words: Iterable[MarketWord]) -> None: ...
+
+    def lose(self, exchange: str, symbols: Iterable[str]) -> None: ...
+
+    def set_server_time(self, exchange: str, server_time: float, sent_time: float, received_time: float) -> bool: ...
+
+
+class ExchangeFeed:
+    """Runs one exchange; `run` ends only by cancellation. Readers on other threads call `status`."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        sink: Sink,
+        *,
+        catalogue_every_s: float,
+        channels: Collection[Channel] = DEFAULT_CHANNELS,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self.exchange = exchange
+        self.log = FeedLog()
+        self.instruments: list[Instrument] = []
+        self.malformed = 0
+        self.unknown = 0
+        self.gaps = 0
+        self._sink = sink
+        self._catalogue_every_s = catalogue_every_s
+        self._channels = channels
+        self._recorder = recorder
+        self._rest = RestClient(exchange.name, exchange.request_weight_per_s)
+        self._connections: list[Connection] = []
+        self._tasks: dict[Connection, asyncio.Task[None]] = {}
+        self._reread = asyncio.Event()
+        self._rate = FrameRate()
+        self._next_listing: float | None = None
+        self._listing_error: str | None = None
+        self._state: State = "starting"
+        self._reason = "reading the listing"
+        self._since = time.time()
+
+    async def run(self) -> None:
+        """Read the listing, keep the connections it asks for, and read it again from time to time."""
+        observer = asyncio.create_task(self._observe())
+        failures = 0
+        try:
+            while True:
+                self._reread.clear()
+                try:
+                    await self._refresh()
+                    failures, self._listing_error = 0, None
+                    wait_s = self._catalogue_every_s
+                except FeedError as error:
+                    failures += 1
+                    wait_s = retry_delay_s(failures)
+                    if isinstance(error, RequestFailed) and error.retry_after_s is not None:
+                        wait_s = max(wait_s, error.retry_after_s)
+                    self._listing_error = error.detail
+                    self.log.add("error", "listing", f"{error.detail}; next attempt in {wait_s:.0f} s")
+                self._next_listing = time.time() + wait_s
+                await self._wait_for_reread(wait_s)
+        finally:
+            observer.cancel()
+            await self._close()
+
+    async def _wait_for_reread(self, wait_s: float) -> None:
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._reread.wait()
+                await asyncio.sleep(REREAD_AFTER_S)
+        except TimeoutError:
+            return
+
+    async def _close(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=3.0)
+        self._sink.lose(self.exchange.name, [instrument.symbol for instrument in self.instruments])
+        await self._rest.close()
+
+    # -- the listing -------------------------------------------------------------------------------------------
+
+    async def _refresh(self) -> None:
+        instruments = await read_listing(self.exchange, self._rest, self._record_body)
+        if self.instruments:
+            for change in changes(self.instruments, instruments):
+                self.log.add("info", "listing", change.text)
+        else:
+            trading = sum(instrument.status is Status.TRADING for instrument in instruments)
+            self.log.add("info", "listing", f"{trading} of {len(instruments)} perpetuals are trading")
+        if instruments == self.instruments:
+            return
+        self.instruments = instruments
+        self._sink.set_instruments(self.exchange.name, instruments)
+        for connection in self._connections:
+            if connection.session is not None:
+                connection.session.decoder.update(instruments)
+        self._reconcile()
+
+    def _reconcile(self) -> None:
+        """Make the connections carry what the listing asks for, touching only what has changed."""
+        trading = [instrument for instrument in self.instruments if instrument.status is Status.TRADING]
+        plans = self.exchange.connections(trading, self._channels)
+        if not self._connections:
+            for plan in plans:
+                self._connect(plan)
+            return
+        for pool in {plan.pool: None for plan in plans}:
+            wanted = dict.fromkeys(topic for plan in plans if plan.pool == pool for topic in plan.topics)
+            carried = [connection for connection in self._connections if connection.plan.pool == pool]
+            for connection in carried:
+                gone = [topic for topic in connection.topics if topic not in wanted]
+                if gone:
+                    connection.unsubscribe(gone)
+            missing = [topic for topic in wanted if not any(topic in connection.topics for connection in carried)]
+            for connection in carried:
+                room = connection.plan.capacity - len(connection.topics)
+                if missing and room > 0:
+                    connection.subscribe(missing[:room])
+                    missing = missing[room:]
+            if missing:
+                model = next(plan for plan in plans if plan.pool == pool)
+                for start in range(0, len(missing), model.capacity):
+                    name = f"{pool}-{len(self._connections) + 1}"
+                    topics = tuple(missing[start : start + model.capacity])
+                    self._connect(dataclasses.replace(model, name=name, topics=topics, polls=()))
+        active = {instrument.symbol for instrument in trading}
+        self._sink.lose(self.exchange.name, [row.symbol for row in self.instruments if row.symbol not in active])
+
+    def _connect(self, plan: ConnectionPlan) -> None:
+        connection = Connection(plan, self._open_session, self._on_lost, self.log)
+        self._connections.append(connection)
+        self._tasks[connection] = asyncio.create_task(connection.run())
+
+    def _open_session(self, plan: ConnectionPlan, topics: Sequence[str]) -> Session:
+        decoder = self.exchange.decoder(self.instruments)
+        return Session(self.exchange, plan, topics, decoder, self._rest, self, recording=self._recorder is not None)
+
+    def _on_lost(self, topics: tuple[str, ...]) -> None:
+        self._sink.lose(self.exchange.name, self.exchange.symbols_of(topics, self.instruments))
+
+    # -- what sessions report ----------------------------------------------------------------------------------
+
+    def on_words(self, words: Sequence[MarketWord]) -> None:
+        self._sink.write(words)
+
+    def on_server_time(self, server_time: float, sent_time: float, received_time: float) -> None:
+        if self._sink.set_server_time(self.exchange.name, server_time, sent_time, received_time):
+            offset_s = (sent_time + received_time) / 2.0 - server_time
+            self.log.add(
+                "warning", "clock", f"the exchange's clock was stepped; it is now {-offset_s:+.1f} s from ours"
+            )
+
+    def on_feed_error(self, session: Session, error: FeedError, frame: bytes | str) -> None:
+        if isinstance(error, SubscriptionRejected):
+            self.log.add("warning", "socket", f"{session.name}: {error.detail}")
+            if error.topics and not error.live:
+                self._reread.set()
+            return
+        if isinstance(error, UnknownContract):
+            self.unknown += 1
+            self.log.add("warning", "message", f"{session.name}: {error.detail}")
+            self._reread.set()
+        elif isinstance(error, UnknownMessage):
+            self.unknown += 1
+            self.log.add("warning", "message", f"{session.name}: {error.detail}")
+        else:
+            self.malformed += 1
+            self.log.add("error", "message", f"{session.name}: unreadable frames: {error.detail[:SAMPLE_CHARACTERS]}")
+        logger.debug("%s: %r", error, frame[:SAMPLE_CHARACTERS])
+
+    def on_gap(self, session: Session, resync: Resync) -> None:
+        self.gaps += 1
+        self.log.add("warning", "gap", f"{session.name}: {resync.topic}: {resync.reason}")
+
+    def on_request_failed(self, session: Session, error: RequestFailed) -> None:
+        self.log.add("warning", "request", error.detail)
+
+    def on_catalogue_changed(self, reason: str) -> None:
+        self.log.add("info", "listing", reason)
+        self._reread.set()
+
+    def on_quiet(self, session: Session, after_s: float) -> None:
+        self.log.add("warning", "feed", f"{session.name}: no data for {after_s:.1f} s, its quotes are not used")
+        self._on_lost(tuple(session.topics))
+
+    def on_frame(
+        self, session: Session, direction: str, url: str, frame: bytes | str, when: float, purpose: str
+    ) -> None:
+        if self._recorder is not None:
+            self._recorder.take(self.exchange.name, session.name, direction, url, frame, when, purpose)
+
+    def _record_body(self, request: HttpRequest, response: Response) -> None:
+        if self._recorder is not None:
+            self._recorder.take(
+                self.exchange.name, "listing", "in", request.url, response.body, response.received_time, request.purpose
+            )
+
+    # -- status ------------------------------------------------------------------------------------------------
+
+    @property
+    def frames(self) -> int:
+        return sum(connection.frames for connection in self._connections)
+
+    async def _observe(self) -> None:
+        while True:
+            self._rate.observe(self.frames)
+            state, reason = self._judge()
+            if state != self._state:
+                self._since = time.time()
+                if state == "live":
+                    self.log.add("info", "feed", "live")
+            self._state, self._reason = state, reason
+            await asyncio.sleep(OBSERVE_EVERY_S)
+
+    def _judge(self) -> tuple[State, str]:
+        if not self._connections:
+            if self._listing_error is not None:
+                return "down", self._listing_error
+            return "starting", "reading the listing"
+        down = [connection for connection in self._connections if not connection.up]
+        if not down:
+            if self._listing_error is not None:
+                return "degraded", f"live, but the listing cannot be read again: {self._listing_error}"
+            return "live", "live"
+        quiet = [connection for connection in down if connection.session is not None and connection.session.quiet]
+        if quiet:
+            worst = f"{quiet[0].plan.name} is open but silent"
+        elif down[0].last_failure:
+            worst = f"{down[0].plan.name}: {down[0].last_failure}"
+        else:
+            worst = f"{down[0].plan.name} is {down[0].session.state if down[0].session else 'waiting'}"
+        if len(down) < len(self._connections):
+            return ("starting" if self._never_live() else "degraded"), worst
+        return ("starting" if self._never_live() and not down[0].last_failure else "down"), worst
+
+    def _never_live(self) -> bool:
+        return self._state == "starting"
+
+    def status(self) -> ExchangeStatus:
+        """Describe this feed. Safe to call from other threads: it only reads."""
+        sockets = tuple(self._socket(connection) for connection in list(self._connections))
+        trading = sum(instrument.status is Status.TRADING for instrument in self.instruments)
+        waits = [
+            connection.next_attempt for connection in list(self._connections) if connection.next_attempt is not None
+        ]
+        if self._listing_error is not None and self._next_listing is not None:
+            waits.append(self._next_listing)
+        sessions = [connection.session for connection in list(self._connections)]
+        times = [session.data_time for session in sessions if session is not None and session.data_time is not None]
+        error = self.log.last_error
+        return ExchangeStatus(
+            exchange=self.exchange.name,
+            title=self.exchange.title,
+            state=self._state,
+            reason=self._reason,
+            since=self._since,
+            sockets=sockets,
+            sockets_up=sum(connection.up for connection in list(self._connections)),
+            instruments=trading,
+            halted=len(self.instruments) - trading,
+            frames=self.frames,
+            frames_per_s=self._rate.per_s,
+            rates=self._rate.history(),
+            last_frame_time=max(times, default=None),
+            reconnects=sum(connection.reconnects for connection in list(self._connections)),
+            gaps=self.gaps,
+            malformed=self.malformed,
+            unknown=self.unknown,
+            last_error=error.text if error is not None else None,
+            last_error_time=error.time if error is not None else None,
+            next_attempt_time=min(waits, default=None),
+            events=self.log.events(),
+        )
+
+    def _socket(self, connection: Connection) -> SocketStatus:
+        session = connection.session
+        if session is None:
+            state = f"waiting: {connection.last_failure}" if connection.last_failure else "waiting"
+            return SocketStatus(
+                connection.plan.name, state, time.time(), len(connection.topics), connection.frames, None
+            )
+        age_s = None if session.data_time is None else time.time() - session.data_time
+        return SocketStatus(session.name, session.state, session.since, len(session.topics), connection.frames, age_s)

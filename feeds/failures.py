@@ -1,0 +1,81 @@
+"""Failures in words, and how long to wait after them."""
+
+import random
+import socket
+import ssl
+
+import httpx
+from websockets.exceptions import InvalidHandshake, InvalidStatus
+
+from feeds.errors import FeedError, RequestFailed
+from feeds.transport import Disconnected
+
+MAX_DOUBLINGS = 5  # 2**5 s: an exchange that is back is found within half a minute
+
+
+class Silent(Exception):
+    """A socket that is open and says nothing. after_s: for how long."""
+
+    def __init__(self, after_s: float) -> None:
+        super().__init__(after_s)
+        self.after_s = after_s
+
+    def __str__(self) -> str:
+        return f"no data for {self.after_s:.0f} s on an open socket"
+
+
+def describe(error: BaseException) -> str:
+    """One clause for people: what happened, without a library's vocabulary."""
+    cause = error.__cause__ or error.__context__
+    if isinstance(error, httpx.ConnectError) and cause is not None and cause.__context__ is not None:
+        return describe(cause.__context__)
+    match error:
+        case socket.gaierror():
+            return "name not resolved"
+        case ConnectionRefusedError():
+            return "connection refused"
+        case ssl.SSLCertVerificationError():
+            return f"certificate refused: {error.verify_message}"
+        case TimeoutError() | httpx.TimeoutException():
+            return "timed out"
+        case InvalidStatus():
+            return f"HTTP {error.response.status_code} at the handshake"
+        case InvalidHandshake():
+            return f"no websocket handshake: {error}"
+        case FeedError():
+            return error.detail
+        case Disconnected() | Silent():
+            return str(error)
+        case OSError() if error.strerror:
+            return error.strerror.lower()
+    # asyncio joins the errors of several addresses into one OSError without a code.
+    text = str(error) or type(error).__name__
+    if "Connect call failed" in text:
+        return "connection refused"
+    return text
+
+
+def retry_after_s(error: BaseException) -> float | None:
+    """How long the exchange asked us to stay away, if it did."""
+    if isinstance(error, RequestFailed):
+        return error.retry_after_s
+    if isinstance(error, InvalidStatus):
+        return parse_retry_after(error.response.headers.get("Retry-After"))
+    return None
+
+
+def parse_retry_after(value: str | None) -> float | None:
+    """Read a Retry-After header given in seconds; other forms and nonsense are None."""
+    try:
+        seconds = float(value) if value is not None else None
+    except ValueError:
+        return None
+    return seconds if seconds is not None and 0.0 <= seconds <= 86_400.0 else None
+
+
+def retry_delay_s(failures: int) -> float:
+    """Seconds to wait after the n-th failure since data last flowed: 1 to 2 s at first, 16 to 32 s at most.
+
+    Never less than half a second: a server that accepts and closes must not be dialled in a tight loop.
+    """
+    return float(2.0 ** min(failures, MAX_DOUBLINGS)) * random.uniform(0.5, 1.0)

@@ -1,0 +1,353 @@
+"""Recordings played through the very same decoders as the live frames.
+
+A folder holds one folder an exchange (a suffix after '-' is allowed: binance-coinm), with .jsonl or .jsonl.zst files
+of `feeds/recorder.py`, or of the form {"t", "dir", "url", "source", "msg"} where `msg` is the frame as a JSON value.
+Every time of a recording, the exchange's included, is moved by the same amount, so that its first frame is received
+now; several recordings in one folder run side by side. At the end all begin again.
+"""
+
+import heapq
+import io
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import orjson
+import zstandard
+
+from feeds.errors import FeedError, UnknownContract, UnknownMessage
+from feeds.exchange_feed import Sink
+from feeds.exchanges import EXCHANGES, load
+from feeds.exchanges.base import Decoder, Exchange
+from feeds.stats import FeedLog, FrameRate
+from feeds.status import ExchangeStatus, SocketStatus, State
+from market.models import Depth, Funding, Instrument, MarketWord, Quote, Status, Ticker
+
+logger = logging.getLogger(__name__)
+
+UNTIMED_STEP_S = 0.1  # pace of frames that were recorded without a time
+PAUSE_S = 1.0  # between the end and the next beginning
+_MARKET = (Quote, Funding, Ticker, Depth)
+
+
+class ReplayError(Exception):
+    """A folder that cannot be replayed. Its text is one sentence that names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One recorded frame or body. offset_s: since its recording began; time: as recorded, epoch s."""
+
+    offset_s: float
+    stream: str
+    path: str
+    frame: bytes
+    body: bool
+    time: float | None
+
+
+class Recording:
+    """All that a folder holds of one exchange."""
+
+    def __init__(self, exchange: Exchange, files: Sequence[Path], log: FeedLog) -> None:
+        self.exchange = exchange
+        self.log = log
+        self.corrupt = 0
+        self.instruments: list[Instrument] = []
+        self._files = [path for path in files if _kind(path) not in ("instruments",)]
+        self._listings = [path for path in files if _kind(path) == "instruments"]
+        self.span: tuple[float, float] | None = None
+
+    def read_instruments(self) -> None:
+        """Parse the recorded listings. Raises FeedError if they cannot be read as a whole."""
+        requests = self.exchange.instrument_requests()
+        found: dict[str, list[bytes]] = {}
+        for line in self.lines(self._listings):
+            found.setdefault(line.path, []).append(line.frame)
+        bodies: list[bytes] = []
+        for request in requests:
+            bodies += found.get(urlsplit(request.url).path, [b""])
+        self.instruments = self.exchange.parse_instruments(bodies)
+
+    def play(self) -> Iterator[Line]:
+        """Every frame and body, in the order of its offset."""
+        return heapq.merge(*(self.lines([path]) for path in self._files), key=lambda line: line.offset_s)
+
+    def lines(self, files: Iterable[Path]) -> Iterator[Line]:
+        for path in files:
+            starts: dict[str, float] = {}
+            untimed = itertools.count()
+            numbered = enumerate(_read(path), start=1)
+            parsed = ((number, self._parse(path, number, raw)) for number, raw in numbered)
+            rows = [row for number, row in parsed if row is not None]
+            lines = [self._line(row, starts, untimed) for row in rows if row["dir"] == "in"]
+            yield from sorted(lines, key=lambda line: line.offset_s)
+
+    def _line(self, row: dict[str, Any], starts: dict[str, float], untimed: "itertools.count[int]") -> Line:
+        when = row["t"]
+        recording = str(row.get("source", ""))
+        if when is None:
+            offset_s = next(untimed) * UNTIMED_STEP_S
+        else:
+            offset_s = when - starts.setdefault(recording, when)
+            self.span = (min(self.span[0], when), max(self.span[1], when)) if self.span else (when, when)
+        url = str(row.get("url") or "")
+        body = url.startswith("http") or bool(row.get("purpose"))
+        stream = f"{recording}|{row.get('conn', '')}|{urlsplit(url).path}"
+        return Line(offset_s, stream, urlsplit(url).path, row["frame"], body, when)
+
+    def _parse(self, path: Path, number: int, raw: bytes) -> dict[str, Any] | None:
+        try:
+            row = orjson.loads(raw)
+            if "raw" in row:
+                row["frame"] = row["raw"].encode()
+            else:
+                # The frame as it was spelled: numbers keep their digits. msg is the last key of the line.
+                msg = row["msg"]
+                at = raw.index(b'"msg":') + len(b'"msg":')
+                row["frame"] = msg.encode() if isinstance(msg, str) else raw[at : raw.rindex(b"}")].strip()
+            return {"t": row["t"], "dir": row["dir"], **row}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            self.corrupt += 1
+            self.log.add("error", "recording", f"{path.name} line {number} is corrupt and left out: {error}")
+            logger.warning("%s line %d is corrupt and left out: %s", path, number, error)
+            return None
+
+
+def _kind(path: Path) -> str:
+    return path.name.split(".")[0]
+
+
+def _read(path: Path) -> Iterator[bytes]:
+    """The lines of a file; a compressed one that was cut short gives what is whole."""
+    if path.suffix != ".zst":
+        with path.open("rb") as file:
+            yield from (line for line in file if line.strip())
+        return
+    with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
+        try:
+            yield from (line for line in io.BufferedReader(stream) if line.strip())  # type: ignore[type-var]
+        except zstandard.ZstdError as error:
+            logger.warning("%s ends early: %s", path, error)
+
+
+def find_recordings(folder: Path, wanted: Sequence[str] = ()) -> list[Recording]:
+    """The recordings of every exchange that has an adapter.
+
+    Raises:
+        ReplayError: If the folder cannot be read or holds nothing that can be replayed.
+    """
+    try:
+        subfolders = sorted(path for path in folder.iterdir() if path.is_dir())
+    except OSError as error:
+        raise ReplayError(
+            f"the replay folder '{folder}' cannot be read: {(error.strerror or str(error)).lower()}"
+        ) from None
+    files: dict[str, list[Path]] = {}
+    for subfolder in subfolders:
+        name = subfolder.name.split("-")[0]
+        found = [path for path in sorted(subfolder.iterdir()) if path.name.endswith((".jsonl", ".jsonl.zst"))]
+        # Retired protocols and listings without their envelope are kept beside the rest, but are not frames of today.
+        found = [path for path in found if ".legacy" not in path.name and ".partial" not in path.name]
+        if name in EXCHANGES and (not wanted or name in wanted):
+            files.setdefault(name, []).extend(found)
+    recordings = [Recording(load(name), files[name], FeedLog()) for name in EXCHANGES if files.get(name)]
+    if not recordings:
+        raise ReplayError(f"the replay folder '{folder}' has no recording of an exchange that is known here")
+    return recordings
+
+
+class Replay:
+    """A feed that plays recordings. speed: 2 is twice as fast as they were recorded."""
+
+    def __init__(self, folder: Path, sink: Sink, speed: float = 1.0, wanted: Sequence[str] = ()) -> None:
+        self._players = [_Player(recording, sink, speed) for recording in find_recordings(folder, wanted)]
+
+    @property
+    def exchanges(self) -> tuple[str, ...]:
+        return tuple(player.recording.exchange.name for player in self._players)
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """First and last recorded time, epoch s; None before anything was read or where nothing has a time."""
+        spans = [player.recording.span for player in self._players if player.recording.span is not None]
+        return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
+
+    def start(self) -> None:
+        for player in self._players:
+            player.start()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        for player in self._players:
+            player.stop(timeout_s)
+
+    def status(self) -> tuple[ExchangeStatus, ...]:
+        return tuple(player.status() for player in self._players)
+
+    def _player(self, exchange: str) -> "_Player":
+        return next(player for player in self._players if player.recording.exchange.name == exchange)
+
+    def restart_exchange(self, exchange: str) -> None:
+        self._player(exchange).stop(5.0)
+        self._player(exchange).start()
+
+    def stop_exchange(self, exchange: str) -> None:
+        self._player(exchange).stop(5.0)
+
+    def start_exchange(self, exchange: str) -> None:
+        self._player(exchange).start()
+
+
+class _Player:
+    """Plays one exchange's recording on a thread of its own."""
+
+    def __init__(self, recording: Recording, sink: Sink, speed: float) -> None:
+        self.recording = recording
+        self._sink = sink
+        self._speed = speed
+        self._purposes: dict[str, str] = {}
+        self._decoders: dict[str, Decoder] = {}
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._frames = self._malformed = self._unknown = 0
+        self._rate = FrameRate()
+        self._state: State = "starting"
+        self._reason = "reading the recording"
+        self._since = time.time()
+        self._last_frame: float | None = None
+
+    def start(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._stop.clear()
+            self._thread = threading.Thread(
+                target=self._run, name=f"replay-{self.recording.exchange.name}", daemon=True
+            )
+            self._thread.start()
+
+    def stop(self, timeout_s: float) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+        self._enter("off", "taken out of service")
+
+    def _enter(self, state: State, reason: str) -> None:
+        if state != self._state:
+            self._since = time.time()
+        self._state, self._reason = state, reason
+
+    def _run(self) -> None:
+        exchange, log = self.recording.exchange, self.recording.log
+        try:
+            self.recording.read_instruments()
+        except FeedError as error:
+            log.add("error", "listing", error.detail)
+            self._enter("down", f"the recorded listing cannot be used: {error.detail}")
+            return
+        instruments = self.recording.instruments
+        log.add("info", "listing", f"{len(instruments)} recorded perpetuals")
+        self._sink.set_instruments(exchange.name, instruments)
+        trading = [instrument for instrument in instruments if instrument.status is Status.TRADING]
+        plans = exchange.connections(trading)
+        self._purposes = {
+            urlsplit(poll.request.url).path: poll.request.purpose for plan in plans for poll in plan.polls
+        }
+        self._enter("live", "replaying")
+        while not self._stop.is_set():
+            self._play_once()
+            log.add("info", "recording", "at its end, beginning again")
+            self._stop.wait(PAUSE_S)
+
+    def _play_once(self) -> None:
+        self._decoders.clear()
+        started, began = time.time(), time.monotonic()
+        for line in self.recording.play():
+            wait_s = line.offset_s / self._speed - (time.monotonic() - began)
+            while wait_s > 0.0:
+                self._rate.observe(self._frames)
+                if self._stop.wait(min(wait_s, 0.5)):
+                    return
+                wait_s = line.offset_s / self._speed - (time.monotonic() - began)
+            if self._stop.is_set():
+                return
+            self._feed(line, started + line.offset_s / self._speed)
+
+    def _feed(self, line: Line, now: float) -> None:
+        decoder = self._decoders.get(line.stream)
+        if decoder is None:
+            decoder = self._decoders[line.stream] = self.recording.exchange.decoder(self.recording.instruments)
+        received = line.time if line.time is not None else now
+        try:
+            if line.body:
+                purpose = self._purposes.get(line.path)
+                words = decoder.feed_response(purpose, line.frame, received) if purpose else ()
+            else:
+                words = decoder.feed(line.frame, received)
+        except FeedError as error:
+            self._count(error)
+            return
+        self._frames += 1
+        self._last_frame = now
+        self._rate.observe(self._frames) if self._frames % 100 == 0 else None
+        market = [_moved(word, now - received, line.time) for word in words if isinstance(word, _MARKET)]
+        if market:
+            self._sink.write(market)
+
+    def _count(self, error: FeedError) -> None:
+        if isinstance(error, UnknownMessage | UnknownContract):
+            self._unknown += 1
+        else:
+            self._malformed += 1
+        self.recording.log.add("warning", "message", error.detail[:160])
+
+    def status(self) -> ExchangeStatus:
+        recording = self.recording
+        error = recording.log.last_error
+        alive = self._state == "live"
+        age_s = None if self._last_frame is None else time.time() - self._last_frame
+        trading = sum(instrument.status is Status.TRADING for instrument in recording.instruments)
+        socket = SocketStatus("recording", self._reason, self._since, len(recording.instruments), self._frames, age_s)
+        return ExchangeStatus(
+            exchange=recording.exchange.name,
+            title=recording.exchange.title,
+            state=self._state,
+            reason=self._reason,
+            since=self._since,
+            sockets=(socket,),
+            sockets_up=1 if alive else 0,
+            instruments=trading,
+            halted=len(recording.instruments) - trading,
+            frames=self._frames,
+            frames_per_s=self._rate.per_s if alive else 0.0,
+            rates=self._rate.history(),
+            last_frame_time=self._last_frame,
+            reconnects=0,
+            gaps=0,
+            malformed=self._malformed + recording.corrupt,
+            unknown=self._unknown,
+            last_error=error.text if error is not None else None,
+            last_error_time=error.time if error is not None else None,
+            next_attempt_time=None,
+            events=recording.log.events(),
+        )
+
+
+def _moved(word: MarketWord, shift_s: float, recorded_time: float | None) -> MarketWord:
+    """The word as if it had been received now: all its times move together.
+
+    A frame that was recorded without a time says nothing of delays, so its event time is left out.
+    """
+    times: dict[str, float | None] = {"received_time": word.received_time + shift_s}
+    if recorded_time is None:
+        times["event_time"] = None
+    elif word.event_time is not None:
+        times["event_time"] = word.event_time + shift_s
+    if isinstance(word, Funding) and word.next_funding_time is not None and recorded_time is not None:
+        times["next_funding_time"] = word.next_funding_time + shift_s
+    return msgspec.structs.replace(word, **times)

@@ -1,0 +1,76 @@
+"""HTTP to one exchange: paced under its limits, obedient when told to stay away."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+import httpx
+
+from feeds.errors import RequestFailed
+from feeds.exchanges.base import HttpRequest
+from feeds.failures import describe, parse_retry_after
+
+TIMEOUT_S = 10.0
+BURST_S = 10.0  # how much unused budget may be saved up
+STAY_AWAY_S = 30.0  # after a refusal that names no time
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A body, with the times between which the exchange wrote it. Epoch s."""
+
+    body: bytes
+    sent_time: float
+    received_time: float
+
+
+class RestClient:
+    """One exchange's HTTP. `get` waits for its share of the budget; raises RequestFailed for every failure."""
+
+    def __init__(self, exchange: str, weight_per_s: float) -> None:
+        self.exchange = exchange
+        self._weight_per_s = weight_per_s
+        self._budget = weight_per_s * BURST_S
+        self._counted_at = time.monotonic()
+        self._closed_until = 0.0
+        self._client = httpx.AsyncClient(timeout=TIMEOUT_S, headers={"User-Agent": "perpscope"})
+
+    async def fetch(self, request: HttpRequest) -> Response:
+        """Send one request and return its body."""
+        away_s = self._closed_until - time.monotonic()
+        if away_s > 0.0:
+            raise RequestFailed(self.exchange, f"asked to stay away for {away_s:.0f} s more", None, away_s)
+        await self._take(request.weight)
+        sent_time = time.time()
+        try:
+            answer = await self._client.request(request.method, request.url, params=dict(request.params) or None)
+        except (httpx.HTTPError, OSError) as error:
+            raise RequestFailed(self.exchange, f"{request.purpose}: {describe(error)}") from error
+        if answer.status_code != 200:
+            raise self._refused(request, answer)
+        return Response(answer.content, sent_time, time.time())
+
+    def _refused(self, request: HttpRequest, answer: httpx.Response) -> RequestFailed:
+        retry_after_s = parse_retry_after(answer.headers.get("Retry-After"))
+        if answer.status_code in (418, 429, 403):
+            # Carrying on after these turns a refusal into a ban (Binance 418, Bybit 403).
+            retry_after_s = retry_after_s if retry_after_s is not None else STAY_AWAY_S
+            self._closed_until = time.monotonic() + retry_after_s
+        said = " ".join(answer.text[:120].split())
+        detail = f"{request.purpose}: HTTP {answer.status_code}" + (f", {said}" if said else "")
+        return RequestFailed(self.exchange, detail, answer.status_code, retry_after_s)
+
+    async def _take(self, weight: float) -> None:
+        while True:
+            now = time.monotonic()
+            self._budget = min(
+                self._budget + (now - self._counted_at) * self._weight_per_s, self._weight_per_s * BURST_S
+            )
+            self._counted_at = now
+            if self._budget >= min(weight, self._weight_per_s * BURST_S):
+                self._budget -= weight
+                return
+            await asyncio.sleep((weight - self._budget) / self._weight_per_s)
+
+    async def close(self) -> None:
+        await self._client.aclose()

@@ -1,0 +1,307 @@
+"""One websocket from handshake to close: subscribe, keep alive, read, notice silence.
+
+A session ends by raising: Disconnected, Silent, or what the handshake raised. It never redials; `connection.py` does.
+"""
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from feeds.errors import FeedError, RequestFailed, SubscriptionRejected
+from feeds.exchanges.base import (
+    Ack,
+    CatalogueChanged,
+    Closing,
+    ConnectionPlan,
+    Decoder,
+    Exchange,
+    Poll,
+    Reply,
+    Resync,
+    ServerTime,
+    Word,
+)
+from feeds.failures import Silent
+from feeds.rest import Response, RestClient
+from feeds.transport import Transport, open_transport
+from market.models import MarketWord, Quote
+
+logger = logging.getLogger(__name__)
+
+WATCH_EVERY_S = 0.25
+QUIET_MEANS = 30.0  # silent for this many usual gaps between frames is suspicious
+QUIET_AT_LEAST_S = 1.0
+YIELD_EVERY = 200  # frames between two looks at the rest of the loop, when the socket never runs dry
+RESYNC_EVERY_S = 5.0  # a topic that loses its thread again and again is not asked for again and again
+
+_CONTROL = frozenset({Ack, Reply, Resync, Closing, CatalogueChanged, ServerTime})
+
+
+class Listener(Protocol):
+    """Who a session reports to: its exchange's feed."""
+
+    def on_words(self, words: Sequence[MarketWord]) -> None: ...
+
+    def on_server_time(self, server_time: float, sent_time: float, received_time: float) -> None: ...
+
+    def on_feed_error(self, session: "Session", error: FeedError, frame: bytes | str) -> None: ...
+
+    def on_gap(self, session: "Session", resync: Resync) -> None: ...
+
+    def on_request_failed(self, session: "Session", error: RequestFailed) -> None: ...
+
+    def on_catalogue_changed(self, reason: str) -> None: ...
+
+    def on_quiet(self, session: "Session", after_s: float) -> None: ...
+
+    def on_frame(
+        self, session: "Session", direction: str, url: str, frame: bytes | str, when: float, purpose: str
+    ) -> None: ...
+
+
+class Session:
+    """One life of one websocket.
+
+    topics: what it asks for; refused ones leave it. data_time: when a frame last brought market words, epoch s.
+    ready: set once everything was asked for and data flow. closing: set when the exchange announced the cut.
+    """
+
+    def __init__(
+        self, exchange: Exchange, plan: ConnectionPlan, topics: Sequence[str], decoder: Decoder, rest: RestClient,
+        listener: Listener, recording: bool = False,
+    ) -> None:  # fmt: skip
+        self.exchange = exchange
+        self.plan = plan
+        self.topics: dict[str, None] = dict.fromkeys(topics)  # a set that keeps its order
+        self.decoder = decoder
+        self.state = "connecting"
+        self.since = time.time()
+        self.frames = 0
+        self.data_frames = 0
+        self.data_time: float | None = None
+        self.quiet = False
+        self.ready = asyncio.Event()
+        self.closing = asyncio.Event()
+        self._rest = rest
+        self._listener = listener
+        self._recording = recording
+        self._transport: Transport | None = None
+        self._asked = False
+        self._ids = itertools.count(1)
+        self._pending: dict[str, tuple[str, ...]] = {}
+        self._outbox: asyncio.Queue[tuple[tuple[str, ...], bool]] = asyncio.Queue()
+        self._resynced: dict[str, float] = {}
+        self._opened_at = 0.0
+
+    @property
+    def name(self) -> str:
+        return self.plan.name
+
+    def _enter(self, state: str) -> None:
+        self.state = state
+        self.since = time.time()
+
+    async def run(self) -> None:
+        """Live until something ends it; raises what did."""
+        transport = self._transport = await open_transport(self.plan.url)
+        try:
+            self._enter("subscribing")
+            self._opened_at = time.monotonic()
+            self._ask(tuple(self.topics), True)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._read(transport))
+                group.create_task(self._send_requests(transport))
+                group.create_task(self._watch())
+                if self.plan.heartbeat.message is not None:
+                    group.create_task(self._beat(transport, self.plan.heartbeat.message))
+                for poll in self.plan.polls:
+                    group.create_task(self._poll(poll))
+        except BaseExceptionGroup as errors:
+            # The first task to fail is the reason; the group has cancelled the others.
+            raise errors.exceptions[0] from None
+        finally:
+            self._enter("closed")
+            await transport.close()
+
+    # -- asking ------------------------------------------------------------------------------------------------
+
+    def subscribe(self, topics: Sequence[str]) -> None:
+        """Ask for more topics on the open socket."""
+        fresh = tuple(topic for topic in topics if topic not in self.topics)
+        self.topics.update(dict.fromkeys(fresh))
+        if fresh and self.state != "connecting":
+            self._ask(fresh, True)
+
+    def unsubscribe(self, topics: Sequence[str]) -> None:
+        """Ask for topics no longer."""
+        gone = tuple(topic for topic in topics if topic in self.topics)
+        for topic in gone:
+            del self.topics[topic]
+        if gone and self.state != "connecting":
+            self._ask(gone, False)
+
+    def _ask(self, topics: tuple[str, ...], subscribe: bool) -> None:
+        size = self.plan.topics_per_message
+        for start in range(0, len(topics), size):
+            self._outbox.put_nowait((topics[start : start + size], subscribe))
+
+    async def _send_requests(self, transport: Transport) -> None:
+        """Send what was asked for, in the portions and at the pace the exchange allows."""
+        while True:
+            self._asked = self._outbox.empty()
+            topics, subscribe = await self._outbox.get()
+            request_id = str(next(self._ids))
+            if subscribe:
+                self._pending[request_id] = topics
+                message = self.exchange.subscribe(topics, request_id)
+            else:
+                message = self.exchange.unsubscribe(topics, request_id)
+            await self._send(transport, message)
+            await asyncio.sleep(1.0 / self.plan.messages_per_s)
+
+    async def _send(self, transport: Transport, message: str) -> None:
+        if self._recording:
+            self._listener.on_frame(self, "out", self.plan.url, message, time.time(), "")
+        await transport.send(message)
+
+    async def _beat(self, transport: Transport, message: str) -> None:
+        while True:
+            await asyncio.sleep(self.plan.heartbeat.every_s)
+            await self._send(transport, message)
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    async def _read(self, transport: Transport) -> None:
+        receive, feed, listener, clock = transport.receive, self.decoder.feed, self._listener, time.time
+        while True:
+            frame = await receive()
+            now = clock()
+            self.frames += 1
+            if self._recording:
+                listener.on_frame(self, "in", self.plan.url, frame, now, "")
+            try:
+                words = feed(frame, now)
+            except FeedError as error:
+                await self._take_error(error, frame)
+                continue
+            if words:
+                await self._take(words, now)
+            if self.frames % YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+
+    async def _take(self, words: Sequence[Word], now: float) -> None:
+        for word in words:
+            if type(word) in _CONTROL:
+                break
+        else:
+            self.data_frames += 1
+            self.data_time = now
+            if self.quiet or not self.ready.is_set():
+                self._flowing()
+            self._listener.on_words(words)  # type: ignore[arg-type]
+            return
+        market = [word for word in words if type(word) not in _CONTROL]
+        for word in words:
+            await self._obey(word)
+        if market:
+            await self._take(market, now)
+
+    def _flowing(self) -> None:
+        if self.quiet:
+            self.quiet = False
+            self._enter("live")
+        if self._asked and not self.ready.is_set():
+            self._enter("live")
+            self.ready.set()
+
+    async def _obey(self, word: Word) -> None:
+        match word:
+            case Ack(request_id=request_id) if request_id is not None:
+                self._pending.pop(request_id, None)
+            case Reply(message=message) if self._transport is not None:
+                await self._send(self._transport, message)
+            case Resync():
+                self._resync(word)
+            case Closing(reason=reason):
+                logger.info("%s %s: %s", self.exchange.name, self.name, reason)
+                self.closing.set()
+            case CatalogueChanged(reason=reason):
+                self._listener.on_catalogue_changed(reason)
+
+    def _resync(self, word: Resync) -> None:
+        self._listener.on_gap(self, word)
+        now = time.monotonic()
+        if word.topic in self.topics and now - self._resynced.get(word.topic, -RESYNC_EVERY_S) >= RESYNC_EVERY_S:
+            self._resynced[word.topic] = now
+            self.decoder.reset((word.topic,))
+            self._ask((word.topic,), False)
+            self._ask((word.topic,), True)
+
+    async def _take_error(self, error: FeedError, frame: bytes | str) -> None:
+        self._listener.on_feed_error(self, error, frame)
+        if isinstance(error, SubscriptionRejected):
+            self._retry_rejected(error)
+
+    def _retry_rejected(self, error: SubscriptionRejected) -> None:
+        """Ask again for what was refused only because of its company in the same message."""
+        if not error.live:
+            for topic in error.topics:
+                self.topics.pop(topic, None)
+        batch = self._pending.pop(error.request_id, ()) if error.request_id is not None else ()
+        rest = tuple(topic for topic in batch if topic not in error.topics and topic in self.topics)
+        if not rest:
+            return
+        if error.topics:
+            self._ask(rest, True)
+        elif len(rest) > 1:  # not told which one is bad: halve until it is alone
+            self._ask(rest[: len(rest) // 2], True)
+            self._ask(rest[len(rest) // 2 :], True)
+        else:
+            self.topics.pop(rest[0], None)
+
+    # -- silence and polls -------------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """Notice a socket that says nothing: at first doubt its quotes, later give it up."""
+        while True:
+            await asyncio.sleep(WATCH_EVERY_S)
+            now = time.time()
+            silent_s = now - (self.data_time if self.data_time is not None else self.since)
+            if silent_s > self.plan.idle_timeout_s:
+                raise Silent(silent_s)
+            if self.data_frames < 20 or self.quiet:
+                continue
+            usual_gap_s = (time.monotonic() - self._opened_at) / self.data_frames
+            if silent_s > max(QUIET_AT_LEAST_S, QUIET_MEANS * usual_gap_s):
+                self.quiet = True
+                self._enter("quiet")
+                self._listener.on_quiet(self, silent_s)
+
+    async def _poll(self, poll: Poll) -> None:
+        while True:
+            try:
+                response = await self._rest.fetch(poll.request)
+                self._take_response(poll, response)
+            except RequestFailed as error:
+                self._listener.on_request_failed(self, error)
+            except FeedError as error:
+                self._listener.on_feed_error(self, error, f"answer to {poll.request.purpose}")
+            await asyncio.sleep(poll.every_s)
+
+    def _take_response(self, poll: Poll, response: Response) -> None:
+        request, now = poll.request, response.received_time
+        if self._recording:
+            self._listener.on_frame(self, "in", request.url, response.body, now, request.purpose)
+        words = self.decoder.feed_response(request.purpose, response.body, now)
+        for word in words:
+            if type(word) is ServerTime:
+                self._listener.on_server_time(word.server_time, response.sent_time, now)
+        market: list[MarketWord] = [word for word in words if type(word) not in _CONTROL]  # type: ignore[misc]
+        if self.quiet:
+            # A polled quote would look alive until the next poll, while nothing tells when it changes.
+            market = [word for word in market if type(word) is not Quote]
+        if market:
+            self._listener.on_words(market)

@@ -1,0 +1,178 @@
+"""The background thread and its event loop: starts, stops and restarts the feeds of exchanges."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from feeds.exchange_feed import ExchangeFeed, Sink
+from feeds.exchanges.base import Exchange
+from feeds.recorder import Recorder
+from feeds.status import ExchangeStatus
+
+logger = logging.getLogger(__name__)
+
+STOP_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class FeedOptions:
+    """catalogue_every_s: seconds between two readings of a listing. record_to: folder for raw frames, None: do not."""
+
+    catalogue_every_s: float = 300.0
+    record_to: Path | None = None
+
+
+class Supervisor:
+    """Owns the feed thread. All methods may be called from any thread; commands take effect on the loop."""
+
+    def __init__(
+        self, exchanges: Sequence[Exchange], sink: Sink, options: FeedOptions, off: dict[str, str] | None = None
+    ) -> None:
+        """off: exchanges that are listed but not run, with the reason that is shown.
+
+        Raises OSError if the recording folder cannot be written to.
+        """
+        self._exchanges = {exchange.name: exchange for exchange in exchanges}
+        self._off = dict(off or {})
+        self._sink = sink
+        self._options = options
+        self._recorder = None if options.record_to is None else Recorder(options.record_to, self._on_record_error)
+        self._feeds: dict[str, ExchangeFeed] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stopped_at: dict[str, float] = dict.fromkeys(self._off, time.time())
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._started = threading.Event()
+        self._thread = threading.Thread(target=self._main, name="feeds", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread; returns once its loop runs."""
+        self._thread.start()
+        self._started.wait()
+
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
+        """Close every socket and end the thread, within the time given."""
+        if self._loop is None or self._stop is None or not self._thread.is_alive():
+            return
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            logger.warning("the feed thread did not end within %.0f s and is left behind", timeout_s)
+
+    def _main(self) -> None:
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        for name in self._exchanges:
+            if name not in self._off:
+                self._start(name)
+        self._started.set()
+        await self._stop.wait()
+        for task in self._tasks.values():
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=STOP_TIMEOUT_S - 1.0)
+        if self._recorder is not None:
+            self._recorder.close()
+
+    def _start(self, name: str) -> None:
+        feed = self._feeds[name] = ExchangeFeed(
+            self._exchanges[name],
+            self._sink,
+            catalogue_every_s=self._options.catalogue_every_s,
+            recorder=self._recorder,
+        )
+        task = self._tasks[name] = asyncio.create_task(feed.run(), name=name)
+        task.add_done_callback(lambda ended: self._on_end(name, ended))
+
+    def _on_end(self, name: str, task: "asyncio.Task[None]") -> None:
+        """A feed only ends when told to; anything else is our bug, and must not silence an exchange for good."""
+        if task.cancelled() or task.exception() is None or self._tasks.get(name) is not task:
+            return
+        logger.error("the feed of %s failed and is started again", name, exc_info=task.exception())
+        assert self._loop is not None
+        self._loop.call_later(5.0, self._start_again, name, task)
+
+    def _start_again(self, name: str, ended: "asyncio.Task[None]") -> None:
+        if self._tasks.get(name) is ended:
+            self._start(name)
+
+    # -- commands ----------------------------------------------------------------------------------------------
+
+    def stop_exchange(self, exchange: str) -> None:
+        """Take one exchange out of service. Raises KeyError for a name that is not watched."""
+        self._command(exchange, self._stop_one)
+
+    def start_exchange(self, exchange: str) -> None:
+        """Put it back into service. Raises KeyError for a name that is not watched."""
+        self._command(exchange, self._start_one)
+
+    def restart_exchange(self, exchange: str) -> None:
+        """Stop and start it, listing and all. Raises KeyError for a name that is not watched."""
+        self._command(exchange, self._restart_one)
+
+    def _command(self, exchange: str, act: Callable[[str], None]) -> None:
+        if exchange not in self._exchanges:
+            raise KeyError(exchange)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(act, exchange)
+
+    def _stop_one(self, name: str) -> None:
+        task = self._tasks.pop(name, None)
+        if task is not None:
+            task.cancel()
+            self._off[name] = "taken out of service"
+            self._stopped_at[name] = time.time()
+
+    def _start_one(self, name: str) -> None:
+        if name not in self._tasks:
+            self._off.pop(name, None)
+            self._start(name)
+
+    def _restart_one(self, name: str) -> None:
+        self._stop_one(name)
+        self._start_one(name)
+
+    # -- status ------------------------------------------------------------------------------------------------
+
+    def status(self) -> tuple[ExchangeStatus, ...]:
+        """Describe every exchange, in the order of the registry."""
+        return tuple(self._status(name) for name in self._exchanges)
+
+    def _status(self, name: str) -> ExchangeStatus:
+        feed = self._feeds.get(name)
+        if feed is not None and name not in self._off:
+            return feed.status()
+        return ExchangeStatus(
+            exchange=name,
+            title=self._exchanges[name].title,
+            state="off" if name in self._off else "starting",
+            reason=self._off.get(name, "not started yet"),
+            since=self._stopped_at.get(name, time.time()),
+            sockets=(),
+            sockets_up=0,
+            instruments=0,
+            halted=0,
+            frames=0,
+            frames_per_s=0.0,
+            rates=(),
+            last_frame_time=None,
+            reconnects=0,
+            gaps=0,
+            malformed=0,
+            unknown=0,
+            last_error=None,
+            last_error_time=None,
+            next_attempt_time=None,
+            events=feed.log.events() if feed is not None else (),
+        )
+
+    def _on_record_error(self, text: str) -> None:
+        for feed in list(self._feeds.values()):
+            feed.log.add("error", "record", text)
