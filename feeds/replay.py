@@ -48,6 +48,7 @@ class Line:
     offset_s: float
     stream: str
     path: str
+    purpose: str
     frame: bytes
     body: bool
     time: float | None
@@ -56,25 +57,33 @@ class Line:
 class Recording:
     """All that a folder holds of one exchange."""
 
-    def __init__(self, exchange: Exchange, files: Sequence[Path], log: FeedLog) -> None:
+    def __init__(self, exchange: Exchange, files: Sequence[Path], log: FeedLog, began: float | None) -> None:
+        """began: when our own recorder began, epoch s, the same for all exchanges; None: no file of it is here."""
         self.exchange = exchange
         self.log = log
         self.corrupt = 0
         self.instruments: list[Instrument] = []
-        self._files = [path for path in files if _kind(path) not in ("instruments",)]
-        self._listings = [path for path in files if _kind(path) == "instruments"]
         self.span: tuple[float, float] | None = None
+        self._files = [path for path in files if not path.name.startswith("instruments")]
+        self._listings = [path for path in files if path.name.startswith("instruments")]
+        self._starts: dict[str, float] = {} if began is None else {"": began}
 
     def read_instruments(self) -> None:
         """Parse the recorded listings. Raises FeedError if they cannot be read as a whole."""
-        requests = self.exchange.instrument_requests()
         found: dict[str, list[bytes]] = {}
-        for line in self.lines(self._listings):
-            found.setdefault(line.path, []).append(line.frame)
+        for line in self._listing_lines():
+            found.setdefault(line.purpose or line.path, []).append(line.frame)
         bodies: list[bytes] = []
-        for request in requests:
-            bodies += found.get(urlsplit(request.url).path, [b""])
+        for request in self.exchange.instrument_requests():
+            bodies += found.get(request.purpose) or found.get(urlsplit(request.url).path) or [b""]
         self.instruments = self.exchange.parse_instruments(bodies)
+
+    def _listing_lines(self) -> Iterator[Line]:
+        """Recorded listings: files of their own, or what our recorder wrote before the first socket opened."""
+        if self._listings:
+            return self.lines(self._listings)
+        first = self.lines(self._files[:1])
+        return itertools.takewhile(lambda line: line.stream.split("|")[1] == "listing", first)
 
     def play(self) -> Iterator[Line]:
         """Every frame and body, in the order of its offset."""
@@ -82,26 +91,25 @@ class Recording:
 
     def lines(self, files: Iterable[Path]) -> Iterator[Line]:
         for path in files:
-            starts: dict[str, float] = {}
             untimed = itertools.count()
-            numbered = enumerate(_read(path), start=1)
-            parsed = ((number, self._parse(path, number, raw)) for number, raw in numbered)
-            rows = [row for number, row in parsed if row is not None]
-            lines = [self._line(row, starts, untimed) for row in rows if row["dir"] == "in"]
-            yield from sorted(lines, key=lambda line: line.offset_s)
+            parsed = (self._parse(path, number, raw) for number, raw in enumerate(_read(path), start=1))
+            lines = (self._line(row, untimed) for row in parsed if row is not None and row["dir"] == "in")
+            # Ours are written in the order of time and may be large; collections hold one recording after another.
+            yield from lines if path.suffix == ".zst" else sorted(lines, key=lambda line: line.offset_s)
 
-    def _line(self, row: dict[str, Any], starts: dict[str, float], untimed: "itertools.count[int]") -> Line:
+    def _line(self, row: dict[str, Any], untimed: "itertools.count[int]") -> Line:
         when = row["t"]
         recording = str(row.get("source", ""))
         if when is None:
             offset_s = next(untimed) * UNTIMED_STEP_S
         else:
-            offset_s = when - starts.setdefault(recording, when)
+            offset_s = when - self._starts.setdefault(recording, when)
             self.span = (min(self.span[0], when), max(self.span[1], when)) if self.span else (when, when)
         url = str(row.get("url") or "")
-        body = url.startswith("http") or bool(row.get("purpose"))
+        purpose = str(row.get("purpose", ""))
+        body = url.startswith("http") or bool(purpose)
         stream = f"{recording}|{row.get('conn', '')}|{urlsplit(url).path}"
-        return Line(offset_s, stream, urlsplit(url).path, row["frame"], body, when)
+        return Line(offset_s, stream, urlsplit(url).path, purpose, row["frame"], body, when)
 
     def _parse(self, path: Path, number: int, raw: bytes) -> dict[str, Any] | None:
         try:
@@ -121,10 +129,6 @@ class Recording:
             return None
 
 
-def _kind(path: Path) -> str:
-    return path.name.split(".")[0]
-
-
 def _read(path: Path) -> Iterator[bytes]:
     """The lines of a file; a compressed one that was cut short gives what is whole."""
     if path.suffix != ".zst":
@@ -133,9 +137,16 @@ def _read(path: Path) -> Iterator[bytes]:
         return
     with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
         try:
-            yield from (line for line in io.BufferedReader(stream) if line.strip())  # type: ignore[type-var]
+            yield from (line for line in io.BufferedReader(stream) if line.strip())
         except zstandard.ZstdError as error:
             logger.warning("%s ends early: %s", path, error)
+
+
+def _first_time(path: Path) -> float | None:
+    try:
+        return float(orjson.loads(next(_read(path), b""))["t"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def find_recordings(folder: Path, wanted: Sequence[str] = ()) -> list[Recording]:
@@ -158,7 +169,9 @@ def find_recordings(folder: Path, wanted: Sequence[str] = ()) -> list[Recording]
         found = [path for path in found if ".legacy" not in path.name and ".partial" not in path.name]
         if name in EXCHANGES and (not wanted or name in wanted):
             files.setdefault(name, []).extend(found)
-    recordings = [Recording(load(name), files[name], FeedLog()) for name in EXCHANGES if files.get(name)]
+    ours = [path for paths in files.values() for path in paths if path.suffix == ".zst"]
+    began = min((when for path in ours if (when := _first_time(path)) is not None), default=None)
+    recordings = [Recording(load(name), files[name], FeedLog(), began) for name in EXCHANGES if files.get(name)]
     if not recordings:
         raise ReplayError(f"the replay folder '{folder}' has no recording of an exchange that is known here")
     return recordings
