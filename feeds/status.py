@@ -61,6 +61,35 @@ class ExchangeStatus:
     next_attempt_time: float | None
     events: tuple[FeedEvent, ...]
 
+    @classmethod
+    def idle(
+        cls, exchange: str, title: str, state: State, reason: str, since: float, events: tuple[FeedEvent, ...] = ()
+    ) -> "ExchangeStatus":
+        """The status of a feed that does not run."""
+        return cls(
+            exchange=exchange,
+            title=title,
+            state=state,
+            reason=reason,
+            since=since,
+            sockets=(),
+            sockets_up=0,
+            instruments=0,
+            halted=0,
+            frames=0,
+            frames_per_s=0.0,
+            rates=(),
+            last_frame_time=None,
+            reconnects=0,
+            gaps=0,
+            malformed=0,
+            unknown=0,
+            last_error=None,
+            last_error_time=None,
+            next_attempt_time=None,
+            events=events,
+        )
+
 
 class Feed(Protocol):
     """Where market words come from: live exchanges, the simulator through the same code, or a recording."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from feeds.exchange_feed import ExchangeFeed, Sink
 from feeds.exchanges.base import Exchange
 from feeds.recorder import Recorder
-from feeds.status import ExchangeStatus
+from feeds.status import ExchangeStatus, State
 
 logger = logging.getLogger(__name__)
 
@@ -149,29 +149,11 @@ class Supervisor:
         feed = self._feeds.get(name)
         if feed is not None and name not in self._off:
             return feed.status()
-        return ExchangeStatus(
-            exchange=name,
-            title=self._exchanges[name].title,
-            state="off" if name in self._off else "starting",
-            reason=self._off.get(name, "not started yet"),
-            since=self._stopped_at.get(name, time.time()),
-            sockets=(),
-            sockets_up=0,
-            instruments=0,
-            halted=0,
-            frames=0,
-            frames_per_s=0.0,
-            rates=(),
-            last_frame_time=None,
-            reconnects=0,
-            gaps=0,
-            malformed=0,
-            unknown=0,
-            last_error=None,
-            last_error_time=None,
-            next_attempt_time=None,
-            events=feed.log.events() if feed is not None else (),
-        )
+        state: State = "off" if name in self._off else "starting"
+        reason = self._off.get(name, "not started yet")
+        events = feed.log.events() if feed is not None else ()
+        since = self._stopped_at.get(name, time.time())
+        return ExchangeStatus.idle(name, self._exchanges[name].title, state, reason, since, events)
 
     def _on_record_error(self, text: str) -> None:
         for feed in list(self._feeds.values()):

@@ -78,8 +78,14 @@ class Grid:
     exchange_index: Mapping[str, int]
 
 
-def build_grid(exchanges: Sequence[str], instruments: Iterable[Instrument]) -> Grid:
-    """Lay out the axes: symbols in alphabetical order, exchanges as given."""
+def build_grid(
+    exchanges: Sequence[str], instruments: Iterable[Instrument], own_fees: Mapping[str, float] | None = None
+) -> Grid:
+    """Lay out the axes: symbols in alphabetical order, exchanges as given.
+
+    own_fees: the user's taker fee by exchange [bps], instead of the published ones.
+    """
+    own_fees = own_fees or {}
     by_key = {(instrument.exchange, instrument.symbol): instrument for instrument in instruments}
     symbols = tuple(sorted({symbol for _, symbol in by_key}))
     symbol_index = {symbol: i for i, symbol in enumerate(symbols)}
@@ -103,7 +109,7 @@ def build_grid(exchanges: Sequence[str], instruments: Iterable[Instrument]) -> G
         grid.listed[cell] = True
         grid.trading[cell] = instrument.status is Status.TRADING
         grid.pairable[cell] = instrument.pairing in (Pairing.OK, Pairing.CHECK) and instrument.kind != "quanto"
-        grid.taker_fee_bps[cell] = instrument.taker_fee_bps
+        grid.taker_fee_bps[cell] = own_fees.get(exchange, instrument.taker_fee_bps)
         grid.tick_size[cell] = NAN if instrument.tick_size is None else instrument.tick_size
         if instrument.kind == "linear" and instrument.lot_size is not None:
             grid.lot_size[cell] = instrument.lot_size
@@ -162,7 +168,9 @@ class _Cells:
 class SnapshotStore:
     """One writer (the feed thread), many readers. Every method may be called from any thread."""
 
-    def __init__(self, exchanges: Sequence[str]) -> None:
+    def __init__(self, exchanges: Sequence[str], own_fees: Mapping[str, float] | None = None) -> None:
+        """own_fees: the user's taker fee by exchange [bps], instead of the published ones."""
+        self._own_fees = dict(own_fees or {})
         self._lock = threading.Lock()
         self._listings: dict[str, tuple[Instrument, ...]] = dict.fromkeys(exchanges, ())
         self._cells = _Cells(build_grid(tuple(exchanges), ()))
@@ -177,7 +185,9 @@ class SnapshotStore:
         """Take over an exchange's listing; what is known of contracts that stay is kept."""
         with self._lock:
             self._listings[exchange] = tuple(instruments)
-            grid = build_grid(tuple(self._listings), (row for rows in self._listings.values() for row in rows))
+            grid = build_grid(
+                tuple(self._listings), (row for rows in self._listings.values() for row in rows), self._own_fees
+            )
             old, new = self._cells, _Cells(grid)
             kept = [symbol for symbol in grid.symbols if symbol in old.grid.symbol_index]
             to = [grid.symbol_index[symbol] for symbol in kept]

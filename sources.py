@@ -1,0 +1,166 @@
+"""Opens markets: live, simulated, or replayed. The one place that knows what each source is made of."""
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+
+from desk import Market, Source
+from feeds.exchanges import EXCHANGES, load
+from feeds.replay import Replay
+from feeds.status import ExchangeStatus, Feed
+from feeds.supervisor import FeedOptions, Supervisor
+from settings import ConfigError, Settings
+from store.ring import QuoteRing
+from store.snapshot import SnapshotStore
+
+logger = logging.getLogger(__name__)
+
+DEMO_CATALOGUE_EVERY_S = 30.0  # the simulator lists and delists faster than any exchange
+STOP_TIMEOUT_S = 3.0
+
+
+class SourceError(Exception):
+    """A source that cannot be opened. Its text is one sentence."""
+
+
+def open_market(settings: Settings, source: str) -> Market:
+    """Make the market of a source, not yet started.
+
+    Raises:
+        SourceError, ReplayError: If it cannot be; says why.
+        ConfigError: If the settings name an exchange or source that does not exist.
+    """
+    names = _exchange_names(settings)
+    if source == "live":
+        store = _store(settings, names)
+        exchanges = [load(name) for name in names]
+        try:
+            feed: Feed = Supervisor(exchanges, store, _options(settings, settings.catalogue_every_s))
+        except OSError as error:
+            raise SourceError(
+                f"frames cannot be recorded to '{settings.record_to}': {(error.strerror or str(error)).lower()}"
+            ) from None
+        return Market(Source("live", "public market data"), store, feed, QuoteRing())
+    if source == "demo":
+        store = _store(settings, names)
+        detail = f"simulator, seed {settings.demo_seed}"
+        return Market(Source("demo", detail), store, SimulatedFeed(settings, names, store), QuoteRing())
+    if source.startswith("replay:"):
+        folder = Path(source.removeprefix("replay:")).expanduser()
+        store = _store(settings, names)
+        replay = Replay(folder, store, settings.replay_speed, settings.exchanges)
+        detail = f"recordings in {folder.name}, {settings.replay_speed:g}\u00d7, repeated"
+        return Market(Source("replay", detail), store, replay, QuoteRing())
+    raise ConfigError(f"setting 'source' is '{source}': it must be live, demo or replay:FOLDER")
+
+
+def _exchange_names(settings: Settings) -> tuple[str, ...]:
+    for name in (*settings.exchanges, *settings.taker_fee_bps):
+        if name not in EXCHANGES:
+            raise ConfigError(f"there is no exchange named '{name}'; known are {', '.join(EXCHANGES)}")
+    return tuple(name for name in EXCHANGES if not settings.exchanges or name in settings.exchanges)
+
+
+def _store(settings: Settings, names: tuple[str, ...]) -> SnapshotStore:
+    return SnapshotStore(names, settings.taker_fee_bps)
+
+
+def _options(settings: Settings, catalogue_every_s: float) -> FeedOptions:
+    record_to = Path(settings.record_to).expanduser() if settings.record_to else None
+    return FeedOptions(catalogue_every_s=catalogue_every_s, record_to=record_to)
+
+
+class SimulatedFeed:
+    """The simulated market: a process of its own that speaks the exchanges' protocols, and the live code reading it."""
+
+    def __init__(self, settings: Settings, names: tuple[str, ...], store: SnapshotStore) -> None:
+        self._settings = settings
+        self._names = names
+        self._store = store
+        self._process: subprocess.Popen[str] | None = None
+        self._supervisor: Supervisor | None = None
+        self._stopping = threading.Event()
+        self._failure = ""
+        self._started = time.time()
+        self.endpoints: dict[str, dict[str, str]] = {}
+
+    def start(self) -> None:
+        """Start the simulator; returns at once, the feeds follow as soon as it listens."""
+        arguments = {
+            "--exchanges": ",".join(self._names),
+            "--base-port": "0",
+            "--seed": str(self._settings.demo_seed),
+            "--rate": f"{self._settings.demo_rate:g}",
+            "--instruments": str(self._settings.demo_instruments),
+        }
+        command = [sys.executable, "-m", "simulator", *(part for pair in arguments.items() for part in pair)]
+        self._process = subprocess.Popen(
+            [*command, "--exit-with-parent"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parent,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        threading.Thread(target=self._connect, args=(self._process,), name="simulator", daemon=True).start()
+        threading.Thread(target=self._relay_log, args=(self._process,), name="simulator-log", daemon=True).start()
+
+    def _connect(self, process: "subprocess.Popen[str]") -> None:
+        """Wait until it listens, run the feeds against it, then wait for its end."""
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if line and not self._stopping.is_set():
+            self.endpoints = orjson.loads(line)
+            logger.info("simulated market: %s", line.strip())
+            exchanges = [load(name, self.endpoints[name]) for name in self._names]
+            supervisor = Supervisor(exchanges, self._store, _options(self._settings, DEMO_CATALOGUE_EVERY_S))
+            supervisor.start()
+            self._supervisor = supervisor
+            if self._stopping.is_set():
+                supervisor.stop()
+        code = process.wait()
+        if not self._stopping.is_set():
+            self._failure = f"the simulator ended by itself with code {code}; see the log"
+            logger.error(self._failure)
+
+    def _relay_log(self, process: "subprocess.Popen[str]") -> None:
+        assert process.stderr is not None
+        for line in process.stderr:
+            logger.info("simulator: %s", line.rstrip())
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        self._stopping.set()
+        if self._supervisor is not None:
+            self._supervisor.stop(timeout_s)
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+
+    def status(self) -> tuple[ExchangeStatus, ...]:
+        if self._supervisor is not None:
+            return self._supervisor.status()
+        state, reason = ("down", self._failure) if self._failure else ("starting", "the simulator is starting")
+        return tuple(ExchangeStatus.idle(name, load(name).title, state, reason, self._started) for name in self._names)
+
+    def _command(self, act: Callable[[Supervisor], None]) -> None:
+        if self._supervisor is not None:
+            act(self._supervisor)
+
+    def restart_exchange(self, exchange: str) -> None:
+        self._command(lambda supervisor: supervisor.restart_exchange(exchange))
+
+    def stop_exchange(self, exchange: str) -> None:
+        self._command(lambda supervisor: supervisor.stop_exchange(exchange))
+
+    def start_exchange(self, exchange: str) -> None:
+        self._command(lambda supervisor: supervisor.start_exchange(exchange))
