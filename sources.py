@@ -14,7 +14,7 @@ import orjson
 from desk import Market, Source
 from feeds.exchanges import EXCHANGES, load
 from feeds.replay import Replay
-from feeds.status import ExchangeStatus, Feed
+from feeds.status import ExchangeStatus, Feed, State
 from feeds.supervisor import FeedOptions, Supervisor
 from settings import ConfigError, Settings
 from store.ring import QuoteRing
@@ -149,7 +149,8 @@ class SimulatedFeed:
     def status(self) -> tuple[ExchangeStatus, ...]:
         if self._supervisor is not None:
             return self._supervisor.status()
-        state, reason = ("down", self._failure) if self._failure else ("starting", "the simulator is starting")
+        state: State = "down" if self._failure else "starting"
+        reason = self._failure or "the simulator is starting"
         return tuple(ExchangeStatus.idle(name, load(name).title, state, reason, self._started) for name in self._names)
 
     def _command(self, act: Callable[[Supervisor], None]) -> None:
