@@ -64,6 +64,11 @@ def seconds(milliseconds: Any) -> float | None:
     return result / 1000 if result else None
 
 
+def levels(rows: Iterable[Sequence[Any]]) -> list[tuple[float, float]]:
+    """Price and size of book levels, as quoted. Raises ValueError if one is no price with a quantity."""
+    return [(required(price(row[0]), "price"), amount(row[1]) or 0.0) for row in rows]
+
+
 def required(value: float | None, what: str) -> float:
     """The value, where a listing makes no sense without it. Raises ValueError."""
     if value is None or value == 0.0:
