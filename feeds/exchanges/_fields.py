@@ -200,7 +200,7 @@ class ContractDecoder:
 
     def _bad_row(self, exchange_symbol: str, error: Exception) -> None:
         """Say once that a row of a many-symbol message was dropped; the message comes every second."""
-        if exchange_symbol not in self._complained:
+        if exchange_symbol not in self._complained and len(self._complained) < 1000:
             self._complained.add(exchange_symbol)
             self._log.warning("dropped an unreadable row of %s: %s", exchange_symbol, describe(error))
 
