@@ -26,9 +26,8 @@ class Silent(Exception):
 
 def describe(error: BaseException) -> str:
     """One clause for people: what happened, without a library's vocabulary."""
-    cause = error.__cause__ or error.__context__
-    if isinstance(error, httpx.ConnectError) and cause is not None and cause.__context__ is not None:
-        return describe(cause.__context__)
+    if isinstance(error, httpx.ConnectError):
+        error = _root(error)
     match error:
         case socket.gaierror():
             return "name not resolved"
@@ -53,6 +52,17 @@ def describe(error: BaseException) -> str:
     if "Connect call failed" in text:
         return "connection refused"
     return text
+
+
+def _root(error: BaseException) -> BaseException:
+    """What httpx and the libraries below it wrap: the operating system's own error at the end of the chain."""
+    while True:
+        below = error.__cause__ or error.__context__
+        if isinstance(error, BaseExceptionGroup):
+            below = error.exceptions[0]
+        if below is None:
+            return error
+        error = below
 
 
 def retry_after_s(error: BaseException) -> float | None:
