@@ -1,0 +1,356 @@
+"""What all simulated exchanges share: connections, topics, the websocket loop, market faults and REST plumbing."""
+
+import asyncio
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterable
+from typing import Any, ClassVar
+
+import orjson
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from simulator.book import Book, Levels
+from simulator.faults import FaultError, FaultState
+from simulator.market import ExchangeMarket, FairPrices, TopChange
+from simulator.universe import CLOSED, HALTED, LIVE, UNLISTED, Listing
+from simulator.wire import Connection
+
+logger = logging.getLogger(__name__)
+
+
+def json_response(body: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    return web.Response(body=orjson.dumps(body), status=status, headers=headers, content_type="application/json")
+
+
+def level_strings(listing: Listing, levels: Levels) -> list[list[str]]:
+    """[["83091.60", "4.215"], ...] with fixed decimals; size 0 is spelt "0"."""
+    tick, lot, pd, sd = listing.tick, listing.lot, listing.price_decimals, listing.size_decimals
+    return [[f"{price * tick:.{pd}f}", f"{lots * lot:.{sd}f}" if lots else "0"] for price, lots in levels]
+
+
+def levels_json(listing: Listing, levels: Levels) -> str:
+    """`level_strings` as JSON text."""
+    return orjson.dumps(level_strings(listing, levels)).decode()
+
+
+class Exchange(ABC):
+    """One exchange: its listings, its market, its clients and its wire protocol.
+
+    Args:
+        fair: The fair prices that all exchanges follow.
+        seed: Of the simulation.
+        instruments: How many live perpetuals it offers.
+    """
+
+    name: ClassVar[str]
+    ports: ClassVar[tuple[str, ...]] = ("",)  # one port per entry; the entry is the suffix of its endpoint names
+    settings_defaults: ClassVar[dict[str, float]] = {}
+    unknown_frame: ClassVar[bytes] = b'{"unknown":true}'
+    max_message_bytes: ClassVar[int] = 1 << 20
+
+    def __init__(self, fair: FairPrices, seed: int, instruments: int) -> None:
+        self.seed = seed
+        self.listings = self.build_listings(instruments, seed)
+        self.market = ExchangeMarket(self.name, self.listings, fair, seed)
+        self.by_symbol = {listing.exchange_symbol: listing for listing in self.listings}
+        self.faults = FaultState(unknown_frame=self.unknown_frame)
+        self.settings = dict(self.settings_defaults)
+        self.connections: set[Connection] = set()
+        self.topics: dict[Hashable, set[Connection]] = {}
+        self.books: dict[int, Book] = {}
+        self.connection_count = 0
+        self.closed_frames = 0  # frames sent on connections that are gone
+        self.sequence = self.first_sequence()
+        self.time = time.time()  # of the step being worked on, unix s
+
+    # What an exchange module says.
+
+    @classmethod
+    @abstractmethod
+    def build_listings(cls, instruments: int, seed: int) -> list[Listing]:
+        """All listings in array order; `instruments` live perpetuals among them."""
+
+    @abstractmethod
+    def routes(self, port: str) -> list[web.RouteDef]:
+        """What one of the exchange's ports serves."""
+
+    @abstractmethod
+    def on_message(self, connection: Connection, text: str) -> None:
+        """A text message of a client."""
+
+    @abstractmethod
+    def on_tops(self, change: TopChange) -> None:
+        """Send the tops that changed in this step to their subscribers."""
+
+    def on_step(self, step: int) -> None:
+        """Send what has a cadence of its own. Called every STEP_S."""
+
+    def on_second(self, now: float) -> None:
+        """Check time limits of connections. `now` is monotonic. [s]"""
+
+    def on_open(self, connection: Connection, request: web.Request) -> None:
+        """A client connected."""
+
+    def announce(self, listing: Listing) -> None:
+        """Push a listing's new state, where the exchange has a channel for it."""
+
+    def first_sequence(self) -> int:
+        return 10_000_000_000 + self.seed * 1000
+
+    # Time and sequence.
+
+    @property
+    def now_ms(self) -> int:
+        """The exchange's clock. [ms]"""
+        return int((time.time() + self.faults.clock_offset_s) * 1000)
+
+    @property
+    def step_ms(self) -> int:
+        """The time of the current step on the exchange's clock. [ms]"""
+        return int((self.time + self.faults.clock_offset_s) * 1000)
+
+    def next_id(self) -> int:
+        self.sequence += 3
+        return self.sequence
+
+    def next_funding_ms(self, listing: Listing) -> int:
+        return int(self.market.next_funding_s(listing.index, self.time + self.faults.clock_offset_s) * 1000)
+
+    # Topics.
+
+    def subscribe(self, connection: Connection, key: Hashable, spelling: str) -> None:
+        connection.topics[key] = spelling
+        self.topics.setdefault(key, set()).add(connection)
+
+    def unsubscribe(self, connection: Connection, key: Hashable) -> None:
+        connection.topics.pop(key, None)
+        subscribers = self.topics.get(key)
+        if subscribers is not None:
+            subscribers.discard(connection)
+            if not subscribers:
+                del self.topics[key]
+                self.topic_ended(key)
+
+    def topic_ended(self, key: Hashable) -> None:
+        """The last subscriber of a topic is gone."""
+
+    def publish(self, key: Hashable, payload: bytes) -> None:
+        """Queue one frame for every subscriber of a topic."""
+        if self.faults.silent:
+            return
+        for connection in self.topics.get(key, ()):
+            connection.outbox.append(payload)
+
+    def send_data(self, connection: Connection, payload: bytes) -> None:
+        """Queue one data frame for one client, such as the snapshot after a subscription."""
+        if not self.faults.silent:
+            connection.outbox.append(payload)
+
+    def book(self, listing: Listing) -> Book:
+        """The up-to-date book of a listing."""
+        book = self.books.get(listing.index)
+        if book is None:
+            book = self.books[listing.index] = Book(self.market, listing.index, self.seed)
+        book.refresh()
+        return book
+
+    # Listings.
+
+    def visible(self, *hosts: str) -> Iterable[Listing]:
+        return (row for row in self.listings if row.visible and (not hosts or row.host in hosts))
+
+    def trading(self, *hosts: str) -> Iterable[Listing]:
+        return (row for row in self.visible(*hosts) if row.status == LIVE)
+
+    def find(self, exchange_symbol: str) -> Listing | None:
+        listing = self.by_symbol.get(exchange_symbol)
+        return listing if listing is not None and listing.visible else None
+
+    def _require(self, exchange_symbol: str) -> Listing:
+        listing = self.by_symbol.get(exchange_symbol)
+        if listing is None:
+            raise FaultError(f"{self.name} has no instrument {exchange_symbol!r}")
+        return listing
+
+    def _set_status(self, listing: Listing, status: str) -> None:
+        listing.status = status
+        self.market.set_live(listing.index, status == LIVE)
+        self.announce(listing)
+
+    # Faults.
+
+    def drop_connections(self) -> None:
+        for connection in list(self.connections):
+            connection.abort()
+
+    def freeze_connections(self) -> None:
+        for connection in self.connections:
+            connection.half_open = True
+
+    def abandon_frozen(self) -> None:
+        for connection in list(self.connections):
+            if connection.half_open:
+                connection.abort()
+
+    def halt(self, exchange_symbol: str) -> None:
+        listing = self._require(exchange_symbol)
+        if listing.status != LIVE:
+            raise FaultError(f"{exchange_symbol} is not trading")
+        self._set_status(listing, HALTED)
+
+    def resume(self, exchange_symbol: str) -> None:
+        self._set_status(self._require(exchange_symbol), LIVE)
+
+    def list_new(self, exchange_symbol: str | None) -> str:
+        hidden = [row for row in self.listings if row.status == UNLISTED]
+        chosen = [row for row in hidden if exchange_symbol in (None, row.exchange_symbol)]
+        if not chosen:
+            raise FaultError(f"can list one of {', '.join(row.exchange_symbol for row in hidden) or 'none'}")
+        listing = chosen[0]
+        listing.listed_ms = self.now_ms
+        self._set_status(listing, LIVE)
+        return listing.exchange_symbol
+
+    def delist(self, exchange_symbol: str) -> None:
+        listing = self._require(exchange_symbol)
+        listing.status = CLOSED
+        self.market.set_live(listing.index, False)
+        self.announce(listing)
+        listing.status = UNLISTED
+
+    def relist(self, exchange_symbol: str) -> None:
+        self._set_status(self._require(exchange_symbol), LIVE)
+
+    def change_interval(self, exchange_symbol: str, hours: int) -> int:
+        if hours not in (1, 2, 4, 6, 8):
+            raise FaultError(f"hours must be 1, 2, 4, 6 or 8, not {hours}")
+        listing = self._require(exchange_symbol)
+        before, listing.funding_interval_h = listing.funding_interval_h, hours
+        self.market.interval_h[listing.index] = hours
+        return before
+
+    # Sockets.
+
+    async def websocket(self, request: web.Request) -> web.StreamResponse:
+        """Serve one client until it or the exchange ends the connection."""
+        if self.faults.reject_mode == "http503":
+            return web.Response(status=503, text="Service Unavailable")
+        refusal = self.refuse_connection(request)
+        if refusal is not None:
+            return refusal
+        socket = web.WebSocketResponse(
+            autoping=False, compress=False, max_msg_size=self.max_message_bytes, timeout=1.0, autoclose=False
+        )
+        await socket.prepare(request)
+        if self.faults.reject_mode == "accept_close":
+            await socket.close(code=WSCloseCode.GOING_AWAY)
+            return socket
+        connection = Connection(socket, request, self.faults, time.monotonic())
+        self.connection_count += 1
+        connection.number = self.connection_count
+        self.connections.add(connection)
+        try:
+            self.on_open(connection, request)
+            await self._receive(connection)
+        finally:
+            self.connections.discard(connection)
+            self.closed_frames += connection.frames_sent
+            for key in list(connection.topics):
+                self.unsubscribe(connection, key)
+        return socket
+
+    def refuse_connection(self, request: web.Request) -> web.Response | None:
+        """An answer for a handshake that breaks a limit, or None."""
+        return None
+
+    async def _receive(self, connection: Connection) -> None:
+        socket = connection.socket
+        while True:
+            message = await socket.receive()
+            if message.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR):
+                await self._farewell(connection)
+                return
+            if connection.half_open or connection.closing:
+                continue
+            now = time.monotonic()
+            if message.type == WSMsgType.PING:
+                self.on_ping(connection, now)
+                if not connection.closing:
+                    await socket.pong(message.data)
+            elif message.type == WSMsgType.PONG:
+                connection.last_pong = now
+            elif message.type == WSMsgType.TEXT:
+                connection.last_message = now
+                self.on_message(connection, message.data)
+                connection.flush(now)
+
+    async def _farewell(self, connection: Connection) -> None:
+        """Answer a closing handshake; a half-open socket stays open and dumb until somebody cuts it."""
+        transport = connection.transport
+        while connection.half_open and transport is not None and not transport.is_closing():
+            await asyncio.sleep(0.05)
+        if not connection.closing:
+            await connection.socket.close()
+
+    def on_ping(self, connection: Connection, now: float) -> None:
+        """A websocket ping frame of a client; it is answered by the caller."""
+
+    def ping(self, connection: Connection, now: float) -> None:
+        """Send a websocket ping frame."""
+        connection.last_ping = now
+        if not connection.half_open and not connection.closing:
+            task = asyncio.get_running_loop().create_task(_quiet_ping(connection.socket, str(self.now_ms).encode()))
+            self._pings.add(task)
+            task.add_done_callback(self._pings.discard)
+
+    _pings: ClassVar[set[asyncio.Task[None]]] = set()
+
+    @property
+    def frames_sent(self) -> int:
+        return self.closed_frames + sum(connection.frames_sent for connection in self.connections)
+
+    # REST.
+
+    def rest_guard(self) -> web.Response | None:
+        """The answer while the `reject` fault covers REST too."""
+        return web.Response(status=503, text="Service Unavailable") if self.faults.reject_rest else None
+
+    def truth_row(self, index: int, row: tuple[float, int, int, int, int]) -> list[float]:
+        """[time, bid, bid size, ask, ask size] in the exchange's own units."""
+        listing = self.listings[index]
+        unix, bid, bid_lots, ask, ask_lots = row
+        return [
+            unix,
+            round(bid * listing.tick, listing.price_decimals),
+            round(bid_lots * listing.lot, listing.size_decimals),
+            round(ask * listing.tick, listing.price_decimals),
+            round(ask_lots * listing.lot, listing.size_decimals),
+        ]
+
+    def describe(self, listing: Listing) -> dict[str, Any]:
+        """A row of the control endpoint's instrument list."""
+        return {
+            "exchange_symbol": listing.exchange_symbol,
+            "asset": listing.asset.key,
+            "asset_class": listing.asset.asset_class,
+            "base": listing.base,
+            "quote": listing.quote,
+            "settle": listing.settle,
+            "kind": listing.kind,
+            "unit": listing.unit,
+            "contract": listing.contract,
+            "perpetual": listing.perpetual,
+            "status": listing.status,
+            "host": listing.host,
+            "tick_size": listing.tick,
+            "lot_size": listing.lot,
+            "funding_interval_h": listing.funding_interval_h,
+        }
+
+
+async def _quiet_ping(socket: web.WebSocketResponse, payload: bytes) -> None:
+    try:
+        await socket.ping(payload)
+    except (ConnectionError, RuntimeError):
+        logger.debug("a client was gone before its ping")

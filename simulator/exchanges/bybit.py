@@ -1,0 +1,364 @@
+"""Bybit v5 public market data, categories linear and inverse, as of July-August 2026."""
+
+import calendar
+import time
+import uuid
+from typing import Any, ClassVar
+
+import orjson
+from aiohttp import web
+
+from simulator.assets import ASSET_BY_KEY, Asset
+from simulator.book import DepthMemory
+from simulator.exchanges import position
+from simulator.exchanges.base import Exchange, levels_json
+from simulator.exchanges.bybit_rest import BybitRest, ticker_fields
+from simulator.market import STEP_S, FairPrices, TopChange
+from simulator.universe import (
+    CLOSED,
+    PRELAUNCH,
+    UNLISTED,
+    Listing,
+    arrange,
+    assets,
+    finish,
+    funding_interval_h,
+    listed_assets,
+    lot_for,
+    quarter_end,
+    split_multiplier,
+    tick_for,
+)
+from simulator.wire import Connection
+
+TOPIC_CHARACTERS = 21_000  # of all topics of one connection together
+DEPTH_SPEEDS_MS = {50: 20, 200: 100, 1000: 200}
+TICKER_PERIOD_STEPS = round(0.1 / STEP_S)
+REPEAT_STEPS = round(3 / STEP_S)
+SECOND_STEPS = round(1 / STEP_S)
+
+NAMES: dict[str, str | None] = {
+    **{key: f"1000{key}" for key in "PEPE BONK FLOKI LUNC XEC RATS TURBO TOSHI BTT CAT X NEIROCTO APU BEER TAG IQ50".split()},
+    **{key: f"10000{key}" for key in "SATS LADYS NFT COQ WEN STARL QUBIC ELON".split()},
+    **{key: f"1000000{key}" for key in "MOG BABYDOGE CHEEMS BOB".split()},
+    **{"SHIB": "SHIB1000", "AIDOGE": "10000000AIDOGE", "RAY": "RAYDIUM", "RON": "RONIN", "LUNA": "LUNA2"},
+    **{"SPX6900": "SPX"},
+    **dict.fromkeys("WHY ON 币安人生 DAR VOXEL".split()),
+}
+USDC = "BTC ETH SOL XRP DOGE BNB ADA LINK AVAX SUI LTC NEAR PEPE SHIB WLD".split()
+INVERSE = "BTC ETH XRP SOL DOGE ADA LTC LINK DOT AVAX".split()
+OTHER = "XAU ON.SHARE TSLA XAG NVDA COIN MSTR CRCL AAPL".split()
+CLOSED_ASSETS = ("DAR", "VOXEL")
+PRELAUNCH_ASSETS = ("OPENAI",)
+
+
+def _listing(asset: Asset, quote: str, seed: int, *, host: str = "linear", expiry: str = "") -> Listing:
+    base = NAMES.get(asset.key) or asset.ticker
+    inverse = host == "inverse"
+    unit = split_multiplier(base, asset)
+    price = asset.price * unit
+    tick, price_decimals = tick_for(price, asset.rank)
+    lot, size_decimals = (1.0, 0) if inverse else lot_for(price, 0.001, 100.0)
+    symbol = f"{base}PERP" if quote == "USDC" else f"{base}{quote}"
+    return Listing(
+        exchange="bybit",
+        exchange_symbol=f"{symbol}-{expiry}" if expiry else symbol,
+        asset=asset,
+        base=base,
+        quote=quote,
+        settle=base if inverse else quote,
+        kind="inverse" if inverse else "linear",
+        unit=unit,
+        contract=1.0,
+        tick=tick,
+        price_decimals=price_decimals + (1 if asset.key == "BTC" else 0),
+        lot=lot,
+        size_decimals=size_decimals,
+        funding_interval_h=8 if inverse else funding_interval_h("bybit", asset, seed),
+        host=host,
+        perpetual=not expiry,
+        expiry=expiry,
+    )
+
+
+class Bybit(Exchange):
+    """See the module docstring."""
+
+    name = "bybit"
+    settings_defaults: ClassVar[dict[str, float]] = {"idle_timeout_s": 600, "requests_per_5s": 600}
+    unknown_frame = b'{"topic":"somethingNew.BTCUSDT","type":"snapshot","ts":1787590405983,"data":{"symbol":"BTCUSDT"}}'
+
+    def __init__(self, fair: FairPrices, seed: int, instruments: int) -> None:
+        super().__init__(fair, seed, instruments)
+        count = len(self.listings)
+        self.top_ids = [177_400_507 + 1000 * index for index in range(count)]
+        self.top_frames: dict[int, tuple[int, int, int]] = {}  # index -> u, seq, cts of the standing orderbook.1
+        self.ticker_state: dict[int, dict[str, str]] = {}  # fields as last sent
+        self.ticker_due: set[int] = set()
+        self.depths: dict[tuple[str, int, int], tuple[int, DepthMemory]] = {}  # topic key -> period in steps, memory
+        self.connection_ids: dict[Connection, str] = {}
+        self.trade_id = 0
+        self.rest = BybitRest(self)
+
+    @classmethod
+    def build_listings(cls, instruments: int, seed: int) -> list[Listing]:
+        regular = [_listing(asset, "USDT", seed) for asset in listed_assets(position(cls.name), NAMES)]
+        groups = (
+            [_listing(asset, "USD", seed, host="inverse") for asset in assets(INVERSE)],
+            [_listing(asset, "USDC", seed) for asset in assets(USDC)],
+            [_listing(asset, "USDT", seed) for asset in assets(OTHER)],
+        )
+        special = [group[i] for i in range(max(map(len, groups))) for group in groups if i < len(group)]
+        rows = arrange(regular, special, instruments)
+        for keys, status in ((CLOSED_ASSETS, CLOSED), (PRELAUNCH_ASSETS, PRELAUNCH)):
+            for asset in assets(keys):
+                row = _listing(asset, "USDT", seed)
+                row.status = status
+                row.delivery_ms = 1_738_314_000_000 if status == CLOSED else 0
+                rows.append(row)
+        delivery = quarter_end()
+        expiry = time.strftime("%d%b%y", delivery).upper()
+        for key, quote, host in (("BTC", "USDT", "linear"), ("ETH", "USDT", "linear"), ("BTC", "USD", "inverse")):
+            dated = _listing(ASSET_BY_KEY[key], quote, seed, host=host, expiry=expiry)
+            dated.delivery_ms = calendar.timegm(delivery) * 1000
+            rows.append(dated)
+        return finish(rows)
+
+    def first_sequence(self) -> int:
+        return 66_544_703_342 + self.seed * 1000
+
+    # Connections.
+
+    def routes(self, port: str) -> list[web.RouteDef]:
+        return [
+            web.get("/v5/public/linear", self.websocket),
+            web.get("/v5/public/inverse", self.websocket),
+            *self.rest.routes(),
+        ]
+
+    def on_open(self, connection: Connection, request: web.Request) -> None:
+        connection.group = request.path.rpartition("/")[2]
+        self.connection_ids[connection] = str(uuid.UUID(int=(self.seed << 64) + connection.number, version=4))
+
+    def on_second(self, now: float) -> None:
+        for connection in tuple(self.connections):
+            if not connection.half_open and now - connection.last_message > self.settings["idle_timeout_s"]:
+                connection.close(1001, "")
+        for gone in self.connection_ids.keys() - self.connections:
+            del self.connection_ids[gone]
+
+    def on_message(self, connection: Connection, text: str) -> None:
+        try:
+            request = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            self._answer(connection, {}, False, "error:invalid json")
+            return
+        if not isinstance(request, dict):
+            self._answer(connection, {}, False, "error:invalid request")
+            return
+        operation = request.get("op")
+        if operation == "ping":
+            self._answer(connection, request, True, "pong")
+        elif operation in ("subscribe", "unsubscribe"):
+            arguments = request.get("args")
+            if not isinstance(arguments, list) or not all(isinstance(topic, str) for topic in arguments):
+                self._answer(connection, request, False, "error:invalid args")
+            elif operation == "subscribe":
+                self._subscribe_all(connection, request, arguments)
+            else:
+                for topic in arguments:
+                    for key in [key for key, spelling in connection.topics.items() if spelling == topic]:
+                        self.unsubscribe(connection, key)
+                self._answer(connection, request, True, "")
+        else:
+            self._answer(connection, request, False, "error:invalid op")
+
+    def _answer(self, connection: Connection, request: dict[str, Any], success: bool, message: str) -> None:
+        body = {"success": success, "ret_msg": message, "conn_id": self.connection_ids[connection]}
+        if "req_id" in request:
+            body["req_id"] = request["req_id"]
+        body["op"] = request.get("op", "")
+        connection.reply(orjson.dumps(body), time.monotonic())
+
+    def _subscribe_all(self, connection: Connection, request: dict[str, Any], topics: list[str]) -> None:
+        """All topics of a request or none: one bad or repeated topic rejects the batch."""
+        spelt = set(connection.topics.values())
+        keys: list[tuple[str, int, int]] = []
+        for topic in topics:
+            key = self._key(topic, connection.group)
+            if key is None or self.faults.reject_mode == "subscribe":
+                self._answer(connection, request, False, f"error:handler not found,topic:{topic}")
+                return
+            if topic in spelt:
+                self._answer(connection, request, False, f"error:already subscribed,topic:{topic}")
+                return
+            spelt.add(topic)
+            keys.append(key)
+        if sum(map(len, spelt)) > TOPIC_CHARACTERS:
+            self._answer(connection, request, False, f"error:args exceed {TOPIC_CHARACTERS} characters")
+            return
+        self._answer(connection, request, True, "")
+        for key, topic in zip(keys, topics, strict=True):
+            self.subscribe(connection, key, topic)
+            self._send_snapshot(connection, key)
+
+    def _key(self, topic: str, category: str) -> tuple[str, int, int] | None:
+        """(channel, listing index, depth), or None for what this socket does not serve."""
+        channel, *middle, symbol = topic.split(".")
+        listing = self.by_symbol.get(symbol)
+        if listing is None or listing.status in (CLOSED, UNLISTED, PRELAUNCH) or listing.host != category:
+            return None
+        if channel in ("tickers", "publicTrade", "allLiquidation") and not middle:
+            return channel, listing.index, 0
+        if channel == "kline" and len(middle) == 1:
+            return f"kline.{middle[0]}", listing.index, 0
+        if channel == "orderbook" and middle in (["1"], ["50"], ["200"], ["1000"]):
+            return channel, listing.index, int(middle[0])
+        return None
+
+    def topic_ended(self, key: object) -> None:
+        if isinstance(key, tuple):
+            self.depths.pop(key, None)
+            if key[0] == "tickers":
+                self.ticker_state.pop(key[1], None)
+
+    # Data.
+
+    def _send_snapshot(self, connection: Connection, key: tuple[str, int, int]) -> None:
+        channel, index, depth = key
+        listing = self.listings[index]
+        if channel == "tickers":
+            state = ticker_fields(self, listing)
+            self.ticker_state.setdefault(index, dict(state))
+            self.send_data(connection, self._ticker_frame(listing, "snapshot", state))
+        elif channel == "orderbook" and depth == 1:
+            market = self.market
+            tops = (market.bid_ticks[index], market.bid_lots[index], market.ask_ticks[index], market.ask_lots[index])
+            bid, bid_lots, ask, ask_lots = (int(value) for value in tops)
+            self.send_data(connection, self._top_frame(listing, bid, bid_lots, ask, ask_lots, new=False))
+        elif channel == "orderbook":
+            known = self.depths.get(key)
+            if known is None:
+                memory = DepthMemory(depth)
+                memory.snapshot(self.book(listing))
+                memory.last_id = 18_521_288 + self.sequence % 1_000_000
+                self.depths[key] = known = (round(DEPTH_SPEEDS_MS[depth] / 1000 / STEP_S), memory)
+            memory = known[1]
+            self.send_data(connection, self._depth_frame(listing, depth, "snapshot", memory, *memory.current()))
+
+    def on_tops(self, change: TopChange) -> None:
+        topics = self.topics
+        fields = (change.index, change.bid_ticks, change.bid_lots, change.ask_ticks, change.ask_lots)
+        for index, bid, bid_lots, ask, ask_lots in zip(*(field.tolist() for field in fields), strict=True):
+            key = ("orderbook", index, 1)
+            if key in topics:
+                frame = self._top_frame(self.listings[index], bid, bid_lots, ask, ask_lots, new=True)
+                self.publish(key, frame)
+            else:
+                self.top_frames.pop(index, None)
+                self.top_ids[index] += 1
+            if index in self.ticker_state:
+                self.ticker_due.add(index)
+            key = ("publicTrade", index, 0)
+            if key in topics and bid_lots % 3 == 0:
+                buy = ask_lots % 2 == 0
+                self._publish_trade(key, self.listings[index], ask if buy else bid, ask_lots if buy else bid_lots, buy)
+
+    def on_step(self, step: int) -> None:
+        for index in self.ticker_state:
+            if step % SECOND_STEPS == index % SECOND_STEPS:
+                self._publish_ticker(index, whole=True)
+        due = [index for index in self.ticker_due if step % TICKER_PERIOD_STEPS == index % TICKER_PERIOD_STEPS]
+        for index in due:
+            if index in self.ticker_state:
+                self._publish_ticker(index, whole=False)
+        self.ticker_due.difference_update(due)
+        for key, (period, memory) in tuple(self.depths.items()):
+            if step % period == key[1] % period:
+                self._publish_depth(key, memory)
+        self._repeat_tops(step)
+
+    def _repeat_tops(self, step: int) -> None:
+        """orderbook.1 of a book that did not change is sent again every 3 s with the same u."""
+        quiet_since = self.time - REPEAT_STEPS * STEP_S
+        for index in range(step % REPEAT_STEPS, len(self.listings), REPEAT_STEPS):
+            key = ("orderbook", index, 1)
+            if key in self.topics and self.market.top_time[index] <= quiet_since:
+                market = self.market
+                tops = (market.bid_ticks[index], market.bid_lots[index], market.ask_ticks[index], market.ask_lots[index])
+                bid, bid_lots, ask, ask_lots = (int(value) for value in tops)
+                self.publish(key, self._top_frame(self.listings[index], bid, bid_lots, ask, ask_lots, new=False))
+
+    def _top_frame(self, listing: Listing, bid: int, bid_lots: int, ask: int, ask_lots: int, *, new: bool) -> bytes:
+        index = listing.index
+        standing = self.top_frames.get(index)
+        if new or standing is None:
+            if new:
+                self.top_ids[index] += 1
+            self.sequence += 7
+            changed_ms = int((self.market.top_time[index] + self.faults.clock_offset_s) * 1000)
+            standing = self.top_frames[index] = (self.top_ids[index], self.sequence, changed_ms)
+        update, sequence, changed_ms = standing
+        tick, lot, pd, sd = listing.tick, listing.lot, listing.price_decimals, listing.size_decimals
+        symbol = listing.exchange_symbol
+        return (
+            f'{{"topic":"orderbook.1.{symbol}","ts":{max(self.now_ms, changed_ms)},"type":"snapshot",'
+            f'"data":{{"s":"{symbol}","b":[["{bid * tick:.{pd}f}","{bid_lots * lot:.{sd}f}"]],'
+            f'"a":[["{ask * tick:.{pd}f}","{ask_lots * lot:.{sd}f}"]],"u":{update},"seq":{sequence}}},'
+            f'"cts":{changed_ms}}}'
+        ).encode()
+
+    def _publish_ticker(self, index: int, *, whole: bool) -> None:
+        listing, state = self.listings[index], self.ticker_state[index]
+        fields = ticker_fields(self, listing, only_top=not whole)
+        changed = {key: value for key, value in fields.items() if state.get(key) != value}
+        if changed:
+            state.update(changed)
+            self.publish(("tickers", index, 0), self._ticker_frame(listing, "delta", changed))
+
+    def _ticker_frame(self, listing: Listing, kind: str, fields: dict[str, str]) -> bytes:
+        self.sequence += 5
+        symbol = listing.exchange_symbol
+        rows = ",".join([f'"symbol":"{symbol}"', *(f'"{key}":"{value}"' for key, value in fields.items())])
+        return (
+            f'{{"topic":"tickers.{symbol}","type":"{kind}","data":{{{rows}}},"cs":{self.sequence},"ts":{self.now_ms}}}'
+        ).encode()
+
+    def _publish_depth(self, key: tuple[str, int, int], memory: DepthMemory) -> None:
+        listing = self.listings[key[1]]
+        bids, asks = memory.changes(self.book(listing))
+        if bids or asks:
+            memory.last_id += 1
+            self.publish(key, self._depth_frame(listing, key[2], "delta", memory, bids, asks))
+
+    def _depth_frame(
+        self,
+        listing: Listing,
+        depth: int,
+        kind: str,
+        memory: DepthMemory,
+        bids: list[tuple[int, int]],
+        asks: list[tuple[int, int]],
+    ) -> bytes:
+        self.sequence += 7
+        symbol = listing.exchange_symbol
+        return (
+            f'{{"topic":"orderbook.{depth}.{symbol}","type":"{kind}","ts":{max(self.now_ms, self.step_ms)},'
+            f'"data":{{"s":"{symbol}","b":{levels_json(listing, bids)},"a":{levels_json(listing, asks)},'
+            f'"u":{memory.last_id},"seq":{self.sequence}}},"cts":{self.step_ms}}}'
+        ).encode()
+
+    def _publish_trade(self, key: tuple[str, int, int], listing: Listing, price: int, lots: int, buy: bool) -> None:
+        self.trade_id += 1
+        self.sequence += 7
+        size = max(1, lots // 5) * listing.lot
+        identity = uuid.UUID(int=(self.seed << 64) + (listing.index << 40) + self.trade_id, version=5)
+        self.publish(
+            key,
+            (
+                f'{{"topic":"publicTrade.{listing.exchange_symbol}","type":"snapshot","ts":{max(self.now_ms, self.step_ms)},'
+                f'"data":[{{"T":{self.step_ms},"s":"{listing.exchange_symbol}","S":"{"Buy" if buy else "Sell"}",'
+                f'"v":"{size:.{listing.size_decimals}f}","p":"{price * listing.tick:.{listing.price_decimals}f}",'
+                f'"L":"{"PlusTick" if buy else "MinusTick"}","i":"{identity}","BT":false,"seq":{self.sequence}}}]}}'
+            ).encode(),
+        )

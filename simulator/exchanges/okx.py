@@ -1,0 +1,414 @@
+"""OKX v5 perpetual swaps as of July-September 2026: public websocket and REST. Sizes are contracts."""
+
+import calendar
+import time
+from typing import Any, ClassVar
+
+import orjson
+from aiohttp import web
+
+from simulator.assets import ASSET_BY_KEY, Asset
+from simulator.book import DepthMemory, Levels
+from simulator.exchanges import position
+from simulator.exchanges.base import Exchange
+from simulator.exchanges.okx_rest import OkxRest, level_rows, trim
+from simulator.limits import SlidingWindow
+from simulator.market import STEP_S, FairPrices, TopChange
+from simulator.universe import (
+    CLOSED,
+    HALTED,
+    PRELAUNCH,
+    UNLISTED,
+    Listing,
+    arrange,
+    assets,
+    decimals_of,
+    finish,
+    funding_interval_h,
+    listed_assets,
+    quarter_end,
+    tick_for,
+)
+from simulator.wire import Connection
+
+FRAME_LIMIT_BYTES = 64 * 1024
+INSTRUMENT_CHANNELS = ("bbo-tbt", "tickers", "mark-price", "funding-rate", "open-interest", "books5", "books", "trades")
+SECOND_STEPS = round(1 / STEP_S)
+FAST_STEPS = round(0.1 / STEP_S)  # tickers, books5 and books
+IDLE_BOOK_STEPS = round(60 / STEP_S)
+IDLE_MARK_STEPS = round(10 / STEP_S)
+FUNDING_STEPS = round(60 / STEP_S)
+OPEN_INTEREST_STEPS = round(3 / STEP_S)
+
+NAMES: dict[str, str | None] = {
+    **{"NEIROCTO": "NEIRO", "SPX6900": "SPX"},
+    **dict.fromkeys("XEC RATS MOG BABYDOGE CHEEMS WHY BTT TOSHI APU BEER TAG IQ50 ELON STARL QUBIC BOB".split()),
+    **dict.fromkeys("ON BB QNT 币安人生 AKRO SYN VIC".split()),
+}
+USDC = "BTC ETH SOL XRP DOGE LTC ADA SUI LINK PEPE".split()
+INVERSE = "BTC ETH SOL XRP DOGE ADA LTC BCH LINK DOT AVAX ETC FIL UNI TRX XLM".split()
+USD_LINEAR = "BTC ETH SOL".split()
+OTHER = "XAU ON.SHARE BB.SHARE OPENAI TSLA QNT.SHARE XAG NVDA ANTHROPIC COIN MSTR CRCL".split()
+SUSPENDED, PREOPEN = ("AKRO", "SYN"), ("VIC",)
+CONTRACT_VALUES = {"BTC": 0.01, "ETH": 0.1, "SOL": 1.0, "XRP": 100.0, "DOGE": 1000.0, "BNB": 0.01, "LTC": 1.0}
+TENTH = ("OPENAI", "ANTHROPIC")  # quoted at a tenth of what others quote
+
+
+def _contract_value(asset: Asset) -> float:
+    """Coins per contract: a power of ten worth 3 to 30 USDT, except for the old majors."""
+    if asset.key in CONTRACT_VALUES:
+        return CONTRACT_VALUES[asset.key]
+    value = 1.0
+    while value * asset.price < 3:
+        value *= 10
+    while value * asset.price >= 30:
+        value /= 10
+    return value
+
+
+def _listing(asset: Asset, settle: str, seed: int, *, family: str = "", expiry: str = "") -> Listing:
+    base = NAMES.get(asset.key) or asset.ticker
+    inverse = settle == base
+    quote = "USD" if inverse or settle == "USD" else settle
+    unit = 0.1 if asset.key in TENTH else 1.0
+    tick, price_decimals = tick_for(asset.price * unit, asset.rank)
+    lot = 0.01 if asset.rank < 2 else 0.1 if asset.rank < 40 else 1.0
+    if inverse:
+        lot = 0.1 if asset.key == "BTC" else 1.0
+    family = family or f"{base}-{quote}"
+    return Listing(
+        exchange="okx",
+        exchange_symbol=f"{family}-{expiry or 'SWAP'}",
+        asset=asset,
+        base=base,
+        quote=quote,
+        settle=settle,
+        kind="inverse" if inverse else "linear",
+        unit=unit,
+        contract=(100.0 if asset.key == "BTC" else 10.0) if inverse else _contract_value(asset),
+        tick=tick,
+        price_decimals=price_decimals,
+        lot=lot,
+        size_decimals=decimals_of(lot),
+        funding_interval_h=8 if inverse else funding_interval_h("okx", asset, seed),
+        host="SWAP" if not expiry else "FUTURES",
+        perpetual=not expiry,
+        expiry=expiry,
+        extra={"uly": f"{base}-{quote}", "family": family},
+    )
+
+
+class Okx(Exchange):
+    """See the module docstring."""
+
+    name = "okx"
+    max_message_bytes = FRAME_LIMIT_BYTES
+    settings_defaults: ClassVar[dict[str, float]] = {
+        "idle_timeout_s": 30,
+        "subscribes_per_hour": 480,
+        "mark_period_s": 1.0,  # the real 200 ms would cost as much as all quotes
+        "connects_per_s": 0,  # 0 = not enforced: independent clients share one loopback address
+        "rest_limits": 1,
+    }
+    unknown_frame = b'{"arg":{"channel":"something-new","instId":"BTC-USDT-SWAP"},"data":[{"ts":"1790358817778"}]}'
+
+    def __init__(self, fair: FairPrices, seed: int, instruments: int) -> None:
+        super().__init__(fair, seed, instruments)
+        self.by_index_name: dict[str, Listing] = {}
+        for listing in self.listings:
+            self.by_index_name.setdefault(str(listing.extra["uly"]), listing)
+        self.ticker_due: set[int] = set()
+        self.last_sent: dict[tuple[str, str], tuple[str, int]] = {}  # (channel, id) -> value, step of the last push
+        self.depths: dict[tuple[str, str], DepthMemory] = {}
+        self.subscribes: dict[Connection, SlidingWindow] = {}
+        self.connects = SlidingWindow(3, 1.0)
+        self.trade_id = 2_005_639_579
+        self.rest = OkxRest(self)
+
+    @classmethod
+    def build_listings(cls, instruments: int, seed: int) -> list[Listing]:
+        regular = [_listing(asset, "USDT", seed) for asset in listed_assets(position(cls.name), NAMES)]
+        groups = (
+            [_listing(asset, asset.ticker, seed) for asset in assets(INVERSE)],
+            [_listing(asset, "USDT", seed) for asset in assets(OTHER)],
+            [_listing(asset, "USDC", seed) for asset in assets(USDC)],
+            [_listing(asset, "USD", seed, family=f"{asset.key}-USD_UM") for asset in assets(USD_LINEAR)],
+        )
+        special = [group[i] for i in range(max(map(len, groups))) for group in groups if i < len(group)]
+        rows = arrange(regular, special, instruments)
+        for keys, status in ((SUSPENDED, HALTED), (PREOPEN, PRELAUNCH)):
+            for asset in assets(keys):
+                row = _listing(asset, "USDT", seed)
+                row.status = status
+                rows.append(row)
+        delivery = quarter_end()
+        expiry = time.strftime("%y%m%d", delivery)
+        for settle, family in (("USDT", "BTC-USDT"), ("BTC", "BTC-USD"), ("USD", "BTC-USD_UM")):
+            dated = _listing(ASSET_BY_KEY["BTC"], settle, seed, family=family, expiry=expiry)
+            dated.delivery_ms = calendar.timegm(delivery) * 1000
+            rows.append(dated)
+        return finish(rows)
+
+    def first_sequence(self) -> int:
+        return 279_183_506_666 + self.seed * 1000
+
+    # Connections.
+
+    def routes(self, port: str) -> list[web.RouteDef]:
+        return [web.get("/ws/v5/public", self.websocket), web.get("/ws/v5/business", self.websocket), *self.rest.routes()]
+
+    def refuse_connection(self, request: web.Request) -> web.Response | None:
+        self.connects.limit = self.settings["connects_per_s"]
+        if self.connects.limit > 0 and not self.connects.allow(time.monotonic()):
+            return web.Response(status=429, text="Too Many Requests")
+        return None
+
+    def on_open(self, connection: Connection, request: web.Request) -> None:
+        self.subscribes[connection] = SlidingWindow(self.settings["subscribes_per_hour"], 3600)
+
+    def on_second(self, now: float) -> None:
+        limit = self.settings["idle_timeout_s"]
+        for connection in tuple(self.connections):
+            if not connection.half_open and now - max(connection.last_message, connection.last_sent) > limit:
+                connection.close(4004, "No data received in 30s.")
+        for gone in self.subscribes.keys() - self.connections:
+            del self.subscribes[gone]
+
+    def on_message(self, connection: Connection, text: str) -> None:
+        if text == "ping":
+            connection.reply(b"pong", time.monotonic())
+            return
+        try:
+            request = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            request = None
+        arguments = request.get("args") if isinstance(request, dict) else None
+        operation = request.get("op") if isinstance(request, dict) else None
+        if operation not in ("subscribe", "unsubscribe") or not isinstance(arguments, list) or not arguments:
+            self._error(connection, request, "60012", f"Invalid request: {text}")
+            return
+        window = self.subscribes[connection]
+        window.limit = self.settings["subscribes_per_hour"]
+        if not window.allow(time.monotonic()):
+            self._error(connection, request, "60014", "Requests too frequent")
+            return
+        for argument in arguments:
+            self._handle(connection, request, operation, argument)
+
+    def _handle(self, connection: Connection, request: dict[str, Any], operation: str, argument: object) -> None:
+        """One argument: it fails alone, the others of its request go through."""
+        key = self._key(argument) if isinstance(argument, dict) else None
+        if key is None or (operation == "subscribe" and self.faults.reject_mode == "subscribe"):
+            shown = argument if isinstance(argument, dict) else {}
+            what = f"channel:{shown.get('channel')}, instId:{shown.get('instId')}"
+            tail = "doesn't exist. Please use the correct URL, channel and parameters referring to API document."
+            self._error(connection, request, "60018", f"Wrong URL or {what} {tail}")
+            return
+        body: dict[str, object] = {"id": request["id"]} if "id" in request else {}
+        body |= {"event": operation, "arg": argument, "connId": self._connection_id(connection)}
+        connection.reply(orjson.dumps(body), time.monotonic())
+        if operation == "unsubscribe":
+            self.unsubscribe(connection, key)
+        elif key not in connection.topics:
+            self.subscribe(connection, key, key[1])
+            self._send_snapshot(connection, key)
+
+    def _connection_id(self, connection: Connection) -> str:
+        return f"{0xA4D3AE55 + connection.number:08x}"
+
+    def _error(self, connection: Connection, request: object, code: str, message: str) -> None:
+        body: dict[str, object] = {"id": request["id"]} if isinstance(request, dict) and "id" in request else {}
+        body |= {"event": "error", "code": code, "msg": message, "connId": self._connection_id(connection)}
+        connection.reply(orjson.dumps(body), time.monotonic())
+
+    def _key(self, argument: dict[str, Any]) -> tuple[str, str] | None:
+        channel, instrument = argument.get("channel"), argument.get("instId")
+        if channel == "instruments" and argument.get("instType") in ("SWAP", "FUTURES"):
+            return "instruments", str(argument["instType"])
+        if channel == "status":
+            return "status", ""
+        if channel == "index-tickers" and instrument in self.by_index_name:
+            return "index-tickers", str(instrument)
+        listing = self.by_symbol.get(str(instrument))
+        if channel in INSTRUMENT_CHANNELS and listing is not None and listing.status not in (CLOSED, UNLISTED):
+            return str(channel), listing.exchange_symbol
+        return None
+
+    def topic_ended(self, key: object) -> None:
+        if isinstance(key, tuple):
+            self.depths.pop(key, None)
+            self.last_sent.pop(key, None)
+
+    # Data.
+
+    def _send_snapshot(self, connection: Connection, key: tuple[str, str]) -> None:
+        channel, name = key
+        if channel in ("instruments", "status"):
+            return
+        listing = self.by_index_name[name] if channel == "index-tickers" else self.by_symbol[name]
+        if channel == "trades" or listing.status == PRELAUNCH:
+            return
+        if channel == "bbo-tbt":
+            self.send_data(connection, self._standing_bbo(listing))
+        elif channel == "books5":
+            self.send_data(connection, self._books5(listing))
+        elif channel == "books":
+            memory = self.depths.get(key)
+            if memory is None:
+                memory = self.depths[key] = DepthMemory(400)
+                memory.snapshot(self.book(listing))
+                memory.last_id = self.next_id()
+            self.send_data(connection, self._books(listing, "snapshot", memory.last_id, -1, *memory.current()))
+        else:
+            value, frame = self._slow_frame(channel, name, listing)
+            self.last_sent.setdefault(key, (value, self.market.steps))
+            self.send_data(connection, frame)
+
+    def on_tops(self, change: TopChange) -> None:
+        topics, ts = self.topics, self.step_ms
+        fields = (change.index, change.bid_ticks, change.bid_lots, change.ask_ticks, change.ask_lots)
+        for index, bid, bid_lots, ask, ask_lots in zip(*(field.tolist() for field in fields), strict=True):
+            listing = self.listings[index]
+            symbol = listing.exchange_symbol
+            self.sequence += 3
+            key = ("bbo-tbt", symbol)
+            if key in topics:
+                self.publish(key, self._bbo(listing, bid, bid_lots, ask, ask_lots, ts))
+            if ("tickers", symbol) in topics:
+                self.ticker_due.add(index)
+            key = ("trades", symbol)
+            if key in topics and bid_lots % 3 == 0:
+                self._publish_trade(key, listing, *((ask, ask_lots, "buy") if ask_lots % 2 else (bid, bid_lots, "sell")))
+
+    def on_step(self, step: int) -> None:
+        due = [index for index in self.ticker_due if step % FAST_STEPS == index % FAST_STEPS]
+        for index in due:
+            listing = self.listings[index]
+            self.publish(("tickers", listing.exchange_symbol), self._ticker(listing))
+        self.ticker_due.difference_update(due)
+        mark_steps = max(1, round(self.settings["mark_period_s"] / STEP_S))
+        for listing in self.listings:
+            index, symbol = listing.index, listing.exchange_symbol
+            if step % mark_steps == index % mark_steps:
+                self._publish_slow("mark-price", symbol, listing, IDLE_MARK_STEPS)
+            if step % SECOND_STEPS == index % SECOND_STEPS:
+                self._publish_other(step, listing)
+        for key, memory in tuple(self.depths.items()):
+            listing = self.by_symbol[key[1]]
+            if step % FAST_STEPS == listing.index % FAST_STEPS:
+                self._publish_books(key, listing, memory, step)
+        for channel, symbol in [key for key in self.topics if isinstance(key, tuple) and key[0] == "books5"]:
+            listing = self.by_symbol[symbol]
+            changed = self.market.top_time[listing.index] > self.time - 0.1
+            if changed and step % FAST_STEPS == listing.index % FAST_STEPS:
+                self.publish((channel, symbol), self._books5(listing))
+
+    def _publish_other(self, step: int, listing: Listing) -> None:
+        """What a listing may have to send once a second or less often."""
+        symbol, uly = listing.exchange_symbol, str(listing.extra["uly"])
+        if self.by_index_name[uly] is listing:
+            self._publish_slow("index-tickers", uly, listing, IDLE_MARK_STEPS)
+        for channel, period in (("funding-rate", FUNDING_STEPS), ("open-interest", OPEN_INTEREST_STEPS)):
+            if step % period == listing.index % period:
+                self._publish_slow(channel, symbol, listing, 0)
+        quiet = self.market.top_time[listing.index] < self.time - 60
+        if quiet and step % IDLE_BOOK_STEPS == listing.index % IDLE_BOOK_STEPS and ("bbo-tbt", symbol) in self.topics:
+            self.publish(("bbo-tbt", symbol), self._standing_bbo(listing))
+
+    def _publish_slow(self, channel: str, name: str, listing: Listing, idle_steps: int) -> None:
+        """Push when the value moved, or when it stood still for `idle_steps`."""
+        key = (channel, name)
+        if key not in self.topics:
+            return
+        value, frame = self._slow_frame(channel, name, listing)
+        before, step = self.last_sent.get(key, ("", 0))
+        if value != before or self.market.steps - step >= idle_steps:
+            self.last_sent[key] = (value, self.market.steps)
+            self.publish(key, frame)
+
+    def _slow_frame(self, channel: str, name: str, listing: Listing) -> tuple[str, bytes]:
+        """The value that decides whether there is something new, and the whole frame."""
+        rows = {
+            "tickers": self.rest.ticker_row,
+            "mark-price": self.rest.mark_row,
+            "index-tickers": self.rest.index_row,
+            "funding-rate": self.rest.funding_row,
+            "open-interest": self.rest.open_interest_row,
+        }
+        row = rows[channel](listing)
+        value = row.get("markPx") or row.get("idxPx") or row["ts"]
+        head = f'{{"arg":{{"channel":"{channel}","instId":"{name}"}},"data":['
+        return value, head.encode() + orjson.dumps(row) + b"]}"
+
+    def _ticker(self, listing: Listing) -> bytes:
+        return self._slow_frame("tickers", listing.exchange_symbol, listing)[1]
+
+    def _standing_bbo(self, listing: Listing) -> bytes:
+        market, i = self.market, listing.index
+        tops = (market.bid_ticks[i], market.bid_lots[i], market.ask_ticks[i], market.ask_lots[i])
+        bid, bid_lots, ask, ask_lots = (int(value) for value in tops)
+        ts = int((market.top_time[i] + self.faults.clock_offset_s) * 1000)
+        return self._bbo(listing, bid, bid_lots, ask, ask_lots, ts)
+
+    def _bbo(self, listing: Listing, bid: int, bid_lots: int, ask: int, ask_lots: int, ts: int) -> bytes:
+        tick, lot, pd, sd = listing.tick, listing.lot, listing.price_decimals, listing.size_decimals
+        return (
+            f'{{"arg":{{"channel":"bbo-tbt","instId":"{listing.exchange_symbol}"}},'
+            f'"data":[{{"asks":[["{trim(ask * tick, pd)}","{trim(ask_lots * lot, sd)}","0","{1 + ask_lots % 9}"]],'
+            f'"bids":[["{trim(bid * tick, pd)}","{trim(bid_lots * lot, sd)}","0","{1 + bid_lots % 9}"]],'
+            f'"ts":"{ts}","seqId":{self.sequence}}}]}}'
+        ).encode()
+
+    def _books5(self, listing: Listing) -> bytes:
+        book = self.book(listing)
+        data = {
+            "asks": level_rows(listing, book.asks.top(5)),
+            "bids": level_rows(listing, book.bids.top(5)),
+            "instId": listing.exchange_symbol,
+            "ts": str(self.step_ms),
+            "seqId": self.next_id(),
+        }
+        return orjson.dumps({"arg": {"channel": "books5", "instId": listing.exchange_symbol}, "data": [data]})
+
+    def _publish_books(self, key: tuple[str, str], listing: Listing, memory: DepthMemory, step: int) -> None:
+        bids, asks = memory.changes(self.book(listing))
+        previous = memory.last_id
+        if bids or asks:
+            memory.last_id = self.next_id()
+        elif step % IDLE_BOOK_STEPS != listing.index % IDLE_BOOK_STEPS:
+            return  # otherwise: the idle frame, empty and with prevSeqId == seqId
+        self.publish(key, self._books(listing, "update", memory.last_id, previous, bids, asks))
+
+    def _books(
+        self, listing: Listing, action: str, sequence: int, previous: int, bids: Levels, asks: Levels
+    ) -> bytes:
+        data = {
+            "asks": level_rows(listing, asks),
+            "bids": level_rows(listing, bids),
+            "ts": str(self.step_ms),
+            "checksum": 0,
+            "seqId": sequence,
+            "prevSeqId": previous,
+        }
+        arg = {"channel": "books", "instId": listing.exchange_symbol}
+        return orjson.dumps({"arg": arg, "action": action, "data": [data]})
+
+    def _publish_trade(self, key: tuple[str, str], listing: Listing, price: int, lots: int, side: str) -> None:
+        self.trade_id += 1
+        size = trim(max(1, lots // 5) * listing.lot, listing.size_decimals)
+        self.publish(
+            key,
+            (
+                f'{{"arg":{{"channel":"trades","instId":"{listing.exchange_symbol}"}},'
+                f'"data":[{{"instId":"{listing.exchange_symbol}","tradeId":"{self.trade_id}",'
+                f'"px":"{trim(price * listing.tick, listing.price_decimals)}","sz":"{size}","side":"{side}",'
+                f'"ts":"{self.step_ms}","count":"1","source":"0","seqId":{self.sequence}}}]}}'
+            ).encode(),
+        )
+
+    def announce(self, listing: Listing) -> None:
+        """Push the row on listing and state change. A delisted instrument simply vanishes from REST."""
+        if listing.status != CLOSED:
+            arg = {"channel": "instruments", "instType": listing.host}
+            frame = orjson.dumps({"arg": arg, "data": [self.rest.instrument_row(listing)]})
+            self.publish(("instruments", listing.host), frame)
