@@ -31,7 +31,7 @@ class Sink(Protocol):
 
     def set_instruments(self, exchange: str, instruments: Sequence[Instrument]) -> None: ...
 
-    def write(self, words: Iterable[MarketWord]) -> None: ...
+    def write(self, words: Iterable[MarketWord], polled: bool = False) -> None: ...
 
     def lose(self, exchange: str, symbols: Iterable[str]) -> None: ...
 
@@ -174,8 +174,8 @@ class ExchangeFeed:
 
     # -- what sessions report ----------------------------------------------------------------------------------
 
-    def on_words(self, words: Sequence[MarketWord]) -> None:
-        self._sink.write(words)
+    def on_words(self, words: Sequence[MarketWord], polled: bool = False) -> None:
+        self._sink.write(words, polled)
 
     def on_server_time(self, server_time: float, sent_time: float, received_time: float) -> None:
         if self._sink.set_server_time(self.exchange.name, server_time, sent_time, received_time):

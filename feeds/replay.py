@@ -310,7 +310,7 @@ class _Player:
         self._rate.observe(self._frames) if self._frames % 100 == 0 else None
         market = [_moved(word, now - received, line.time) for word in words if isinstance(word, _MARKET)]
         if market:
-            self._sink.write(market)
+            self._sink.write(market, polled=line.body)
 
     def _count(self, error: FeedError) -> None:
         if isinstance(error, UnknownMessage | UnknownContract):

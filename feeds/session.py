@@ -43,7 +43,7 @@ _CONTROL = frozenset({Ack, Reply, Resync, Closing, CatalogueChanged, ServerTime}
 class Listener(Protocol):
     """Who a session reports to: its exchange's feed."""
 
-    def on_words(self, words: Sequence[MarketWord]) -> None: ...
+    def on_words(self, words: Sequence[MarketWord], polled: bool = False) -> None: ...
 
     def on_server_time(self, server_time: float, sent_time: float, received_time: float) -> None: ...
 
@@ -304,4 +304,4 @@ class Session:
             # A polled quote would look alive until the next poll, while nothing tells when it changes.
             market = [word for word in market if type(word) is not Quote]
         if market:
-            self._listener.on_words(market)
+            self._listener.on_words(market, polled=True)

@@ -201,8 +201,12 @@ class SnapshotStore:
             self._cells = new
             self.version += 1
 
-    def write(self, words: Iterable[MarketWord]) -> None:
-        """Take over what one frame said. Words about contracts that are not listed are ignored."""
+    def write(self, words: Iterable[MarketWord], polled: bool = False) -> None:
+        """Take over what one message said. Words about contracts that are not listed are ignored.
+
+        polled: the words answer a request. They are true as of now, however long ago the book last changed, so their
+        event times say nothing about delays.
+        """
         with self._lock:
             cells = self._cells
             for word in words:
@@ -210,7 +214,7 @@ class SnapshotStore:
                 if offset is None:
                     continue
                 if type(word) is Quote:
-                    self._write_quote(cells.buffer, offset, word)
+                    self._write_quote(cells.buffer, offset, word, polled)
                 elif type(word) is Funding:
                     _write_known(cells, offset, _FUNDING_FIELDS, word)
                     _put(cells, offset, "funding_received_time", word.received_time)
@@ -218,7 +222,7 @@ class SnapshotStore:
                     _write_known(cells, offset, _TICKER_FIELDS, word)
             self.version += 1
 
-    def _write_quote(self, buffer: memoryview, offset: int, quote: Quote) -> None:
+    def _write_quote(self, buffer: memoryview, offset: int, quote: Quote, polled: bool) -> None:
         bid_price = NAN if quote.bid_price is None else quote.bid_price
         bid_size = NAN if quote.bid_size is None else quote.bid_size
         ask_price = NAN if quote.ask_price is None else quote.ask_price
@@ -230,11 +234,13 @@ class SnapshotStore:
             if 0.0 < old[4] - event_time < REORDER_S:
                 self.overtaken[quote.exchange] += 1
                 return
-            lag = quote.received_time - event_time - self._clocks[quote.exchange].floor_s
-            if lag > LATE_S and old[:4] == (bid_price, bid_size, ask_price, ask_size):
-                lag = 0.0  # an idle book repeated, or confirmed by REST: as true now as it was then
-            else:
-                lag = self._clocks[quote.exchange].observe(event_time, quote.received_time)
+            if not polled:
+                clock = self._clocks[quote.exchange]
+                lag = quote.received_time - event_time - clock.floor_s
+                if lag > LATE_S and old[:4] == (bid_price, bid_size, ask_price, ask_size):
+                    lag = 0.0  # an idle book repeated: as true now as it was then
+                else:
+                    lag = clock.observe(event_time, quote.received_time)
         _QUOTE.pack_into(
             buffer, offset, bid_price, bid_size, ask_price, ask_size, event_time, quote.received_time, lag, 1.0
         )

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 import orjson
 from aiohttp import web
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from feeds.errors import BadListing, BadPayload, SubscriptionRejected
@@ -147,7 +148,7 @@ class Sink:
     def set_instruments(self, exchange: str, instruments: Sequence[Instrument]) -> None:
         self.listings.append(list(instruments))
 
-    def write(self, words: Iterable[Word]) -> None:
+    def write(self, words: Iterable[Word], polled: bool = False) -> None:
         self.words.extend(words)
 
     def lose(self, exchange: str, symbols: Iterable[str]) -> None:
@@ -183,7 +184,6 @@ class Server:
 
     async def _serve(self, socket: ServerConnection) -> None:
         topics = self.sockets[socket] = set()
-        pushing = asyncio.create_task(self._push(socket, topics))
         try:
             async for text in socket:
                 if text == "beat":
@@ -193,7 +193,6 @@ class Server:
                 self.requests.append((time.monotonic(), message))
                 await socket.send(orjson.dumps(self._answer(message, topics)).decode())
         finally:
-            pushing.cancel()
             del self.sockets[socket]
 
     def _answer(self, message: dict[str, object], topics: set[str]) -> dict[str, object]:
@@ -208,13 +207,17 @@ class Server:
             topics |= asked
         return {"ack": message["id"]}
 
-    async def _push(self, socket: ServerConnection, topics: set[str]) -> None:
+    async def _push(self) -> None:
+        """Send the same numbered quote to every socket, so that a hole shows as a missing number."""
         while True:
-            for topic in sorted(topics):
-                if not self.mute:
-                    self.sent += 1
-                    await socket.send(orjson.dumps({"s": topic, "b": self.sent, "a": self.sent + 1}).decode())
             await asyncio.sleep(0.01)
+            if self.mute:
+                continue
+            self.sent += 1
+            for socket, topics in list(self.sockets.items()):
+                for topic in sorted(topics):
+                    with contextlib.suppress(ConnectionClosed):
+                        await socket.send(orjson.dumps({"s": topic, "b": self.sent, "a": self.sent + 1}).decode())
 
     def _handshake(self, connection: ServerConnection, request: Request) -> Response | None:
         self.dialled.append(time.monotonic())
@@ -246,9 +249,11 @@ class Server:
 
         async with serve(handle, "127.0.0.1", 0, process_request=self._handshake, close_timeout=0.2) as server:
             self.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            pushing = asyncio.create_task(self._push())
             try:
                 yield self
             finally:
+                pushing.cancel()
                 await runner.cleanup()
 
 
