@@ -62,7 +62,9 @@ class Control:
         except FaultError as error:
             return json_response({"error": str(error)}, status=400)
         logger.info("fault %d: %s at %s", fault.id, fault.name, fault.exchange)
-        return json_response({"id": fault.id} | ({"symbol": fault.params["symbol"]} if "symbol" in fault.params else {}))
+        return json_response(
+            {"id": fault.id} | ({"symbol": fault.params["symbol"]} if "symbol" in fault.params else {})
+        )
 
     async def stop_fault(self, request: web.Request) -> web.Response:
         text = request.match_info["id"]
@@ -95,8 +97,10 @@ class Control:
                 if index in rows:
                     rows[index].append((change.time, values[0], values[1], values[2], values[3]))
         return json_response(
-            {exchange.listings[index].exchange_symbol: [exchange.truth_row(index, row) for row in history]
-             for index, history in rows.items()}
+            {
+                exchange.listings[index].exchange_symbol: [exchange.truth_row(index, row) for row in history]
+                for index, history in rows.items()
+            }
         )
 
     async def market(self, request: web.Request) -> web.Response:

@@ -76,7 +76,8 @@ class FairPrices:
 
     @property
     def now(self) -> Floats:
-        return self.history[self.steps % HISTORY_STEPS]
+        row: Floats = self.history[self.steps % HISTORY_STEPS]
+        return row
 
 
 @dataclass(slots=True)
@@ -209,7 +210,8 @@ class ExchangeMarket:
             np.exp(self._size_log_mean[index] + 1.1 * self._quote_random.standard_normal(len(index))), 500, 200_000
         )
         per_lot = self.lot[index] * self.contract[index] * np.where(self.linear[index], self.mid[index], 1.0)
-        return np.maximum(1, np.rint(notional / per_lot)).astype(np.int64)
+        lots: Ints = np.maximum(1, np.rint(notional / per_lot)).astype(np.int64)
+        return lots
 
     def step(self, time: float) -> TopChange:
         """Advance by STEP_S after the fair prices did; return what changed.

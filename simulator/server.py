@@ -97,7 +97,9 @@ class Simulator:
             now = time.monotonic()
             due = first_step + int((now - self._origin) / STEP_S)
             if (due - self.steps) * STEP_S > LONGEST_CATCH_UP_S:
-                logger.warning("the process stood still for %.1f s, time goes on from here", (due - self.steps) * STEP_S)
+                logger.warning(
+                    "the process stood still for %.1f s, time goes on from here", (due - self.steps) * STEP_S
+                )
                 self._unix_origin, self._origin = time.time(), now
                 first_step = due = self.steps
             while self.steps < due:
@@ -138,7 +140,11 @@ class Simulator:
 
 
 async def serve(
-    simulator: Simulator, base_port: int, *, announce: Callable[[dict[str, dict[str, str]]], None], exit_with_parent: bool = False
+    simulator: Simulator,
+    base_port: int,
+    *,
+    announce: Callable[[dict[str, dict[str, str]]], None],
+    exit_with_parent: bool = False,
 ) -> None:
     """Listen, announce the endpoints and run until SIGTERM, SIGINT or (on request) the end of the parent process.
 
@@ -166,4 +172,3 @@ async def serve(
     finally:
         with suppress(TimeoutError):
             await asyncio.wait_for(simulator.close(), 1.5)
-

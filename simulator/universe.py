@@ -107,14 +107,33 @@ def listed_assets(exchange_index: int, names: Mapping[str, str | None]) -> Itera
     for asset in ASSETS:
         if asset.asset_class != "crypto" or names.get(asset.key, "") is None:
             continue
-        if asset.rank < CORE_ASSETS or asset.key == "USDC":
-            yield asset
-        elif (asset.rank + exchange_index) % 3 != 0:
+        if asset.rank < CORE_ASSETS or asset.key == "USDC" or (asset.rank + exchange_index) % 3 != 0:
             yield asset
 
 
-def assets(keys: Iterable[str]) -> list[Asset]:
-    return [ASSET_BY_KEY[key] for key in keys]
+def assets(keys: str) -> list[Asset]:
+    """Assets by key, keys separated by blanks."""
+    return [ASSET_BY_KEY[key] for key in keys.split()]
+
+
+def spellings(*, prefixed: Mapping[str, str], renamed: str, absent: str) -> dict[str, str | None]:
+    """How an exchange writes its coins where it does not just use the ticker.
+
+    Args:
+        prefixed: Multiplier prefix -> keys it stands before.
+        renamed: "KEY:NAME" pairs.
+        absent: Keys it does not list as ordinary coins.
+    """
+    names: dict[str, str | None] = {key: f"{prefix}{key}" for prefix, keys in prefixed.items() for key in keys.split()}
+    for pair in renamed.split():
+        key, _, name = pair.partition(":")
+        names[key] = name
+    return names | dict.fromkeys(absent.split())
+
+
+def interleave(*groups: Sequence[Listing]) -> list[Listing]:
+    """First of each group, second of each group, and so on."""
+    return [group[i] for i in range(max(map(len, groups))) for group in groups if i < len(group)]
 
 
 def funding_interval_h(exchange: str, asset: Asset, seed: int) -> int:
@@ -137,9 +156,10 @@ def quarter_end(quarters_ahead: int = 0) -> time.struct_time:
 
 
 def arrange(regular: Sequence[Listing], special: Sequence[Listing], count: int) -> list[Listing]:
-    """The `count` live perpetuals of an exchange, plus spares: specials are mixed in early so that small counts have some.
+    """The `count` live perpetuals of an exchange, plus spares.
 
-    Spares are the next regular listings, hidden until the `list` fault shows them.
+    Specials are mixed in early, so that a small universe has some too. Spares are the next regular listings, hidden
+    until the `list` fault shows them.
     """
     ranked = [(float(position), listing) for position, listing in enumerate(regular)]
     ranked += [(8.5 + 2 * position, listing) for position, listing in enumerate(special)]

@@ -1,16 +1,12 @@
-"""The registry: exchange name -> where its class lives. A new exchange is one module and one line here."""
+"""The simulated exchanges, loaded by name."""
 
 from importlib import import_module
 from typing import cast
 
 from simulator.exchanges.base import Exchange
+from simulator.exchanges.registry import REGISTRY
 
-# The position of a line decides which of the less common assets an exchange lists: append, never reorder.
-REGISTRY: dict[str, str] = {
-    "binance": "simulator.exchanges.binance:Binance",
-    "bybit": "simulator.exchanges.bybit:Bybit",
-    "okx": "simulator.exchanges.okx:Okx",
-}
+__all__ = ["REGISTRY", "load"]
 
 
 def load(name: str) -> type[Exchange]:
@@ -21,7 +17,3 @@ def load(name: str) -> type[Exchange]:
     """
     module, _, attribute = REGISTRY[name].partition(":")
     return cast(type[Exchange], getattr(import_module(module), attribute))
-
-
-def position(name: str) -> int:
-    return list(REGISTRY).index(name)

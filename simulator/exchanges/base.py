@@ -83,16 +83,16 @@ class Exchange(ABC):
     def on_tops(self, change: TopChange) -> None:
         """Send the tops that changed in this step to their subscribers."""
 
-    def on_step(self, step: int) -> None:
+    def on_step(self, step: int) -> None:  # noqa: B027 (an optional hook)
         """Send what has a cadence of its own. Called every STEP_S."""
 
-    def on_second(self, now: float) -> None:
+    def on_second(self, now: float) -> None:  # noqa: B027 (an optional hook)
         """Check time limits of connections. `now` is monotonic. [s]"""
 
-    def on_open(self, connection: Connection, request: web.Request) -> None:
+    def on_open(self, connection: Connection, request: web.Request) -> None:  # noqa: B027 (an optional hook)
         """A client connected."""
 
-    def announce(self, listing: Listing) -> None:
+    def announce(self, listing: Listing) -> None:  # noqa: B027 (an optional hook)
         """Push a listing's new state, where the exchange has a channel for it."""
 
     def first_sequence(self) -> int:
@@ -132,7 +132,7 @@ class Exchange(ABC):
                 del self.topics[key]
                 self.topic_ended(key)
 
-    def topic_ended(self, key: Hashable) -> None:
+    def topic_ended(self, key: Hashable) -> None:  # noqa: B027 (an optional hook)
         """The last subscriber of a topic is gone."""
 
     def publish(self, key: Hashable, payload: bytes) -> None:
@@ -288,12 +288,12 @@ class Exchange(ABC):
     async def _farewell(self, connection: Connection) -> None:
         """Answer a closing handshake; a half-open socket stays open and dumb until somebody cuts it."""
         transport = connection.transport
-        while connection.half_open and transport is not None and not transport.is_closing():
-            await asyncio.sleep(0.05)
+        while connection.half_open and transport is not None and not transport.is_closing():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)  # the transport has no event for its end
         if not connection.closing:
             await connection.socket.close()
 
-    def on_ping(self, connection: Connection, now: float) -> None:
+    def on_ping(self, connection: Connection, now: float) -> None:  # noqa: B027 (an optional hook)
         """A websocket ping frame of a client; it is answered by the caller."""
 
     def ping(self, connection: Connection, now: float) -> None:

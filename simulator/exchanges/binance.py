@@ -4,7 +4,6 @@ First port: fapi and fstream with the /public and /market split of 2026-04-23. S
 streams of both ports carry both products' rows, marked `st` 1 (USD-M) or 2 (COIN-M), as since 2026-06-30.
 """
 
-import calendar
 import time
 from collections.abc import Callable
 from functools import partial
@@ -13,82 +12,24 @@ from typing import ClassVar
 import orjson
 from aiohttp import web
 
-from simulator.assets import ASSET_BY_KEY, Asset
 from simulator.book import DepthMemory
-from simulator.exchanges import position
 from simulator.exchanges.base import Exchange, levels_json
+from simulator.exchanges.binance_listings import binance_listings
 from simulator.exchanges.binance_rest import BinanceRest, contract_type, status_word
 from simulator.limits import SlidingWindow
-from simulator.market import FairPrices, STEP_S, TopChange
+from simulator.market import STEP_S, FairPrices, TopChange
 from simulator.universe import (
-    HALTED,
     LIVE,
     Listing,
-    arrange,
-    assets,
-    finish,
-    funding_interval_h,
-    listed_assets,
-    lot_for,
-    quarter_end,
-    split_multiplier,
-    tick_for,
 )
 from simulator.wire import Connection
 
-PERPETUAL_DELIVERY_MS = 4_133_404_800_000
 STREAM_LIMIT = 1024
 MESSAGE_WINDOW_S = 1.0
 PUBLIC_CHANNELS = ("bookTicker", "depth", "rpiDepth")
 DEPTH_SPEEDS_MS = {"": 250, "100ms": 100, "500ms": 500}
 PARTIAL_LEVELS = ("5", "10", "20")
-SETTLING = ("AMB", "LOOM", "KEY")
-
-NAMES: dict[str, str | None] = {
-    **{key: f"1000{key}" for key in "PEPE SHIB BONK FLOKI LUNC XEC SATS RATS CAT CHEEMS X WHY".split()},
-    **{"MOG": "1000000MOG", "BOB": "1000000BOB", "BABYDOGE": "1MBABYDOGE", "NEIROCTO": "NEIRO", "RAY": "RAYSOL"},
-    **{"BEAM": "BEAMX", "DODO": "DODOX", "LUNA": "LUNA2", "SPX6900": "SPX"},
-    **dict.fromkeys("AIDOGE LADYS NFT BTT ELON COQ WEN TOSHI APU QUBIC STARL IQ50 TAG BEER 币安人生".split()),
-    **dict.fromkeys(SETTLING),
-}
-USDC = "BTC ETH SOL XRP DOGE BNB ADA LINK AVAX SUI LTC NEAR PEPE SHIB WLD".split()
-INVERSE = "BTC ETH SOL XRP DOGE BNB ADA LINK AVAX LTC BCH TRX DOT FIL ETC".split()
-OTHER = "XAU TSLA OPENAI BTCDOM 币安人生 CAT.SHARE XAG NVDA COIN MSTR XPT CRCL".split()
-
 Job = Callable[[], None]
-
-
-def _listing(asset: Asset, quote: str, seed: int, *, host: str = "um", expiry: str = "") -> Listing:
-    base = NAMES.get(asset.key) or asset.ticker
-    inverse = host == "cm"
-    unit = split_multiplier(base, asset)
-    price = asset.price * unit
-    tick, price_decimals = tick_for(price, asset.rank)
-    lot, size_decimals = (1.0, 0) if inverse else lot_for(price, 0.001, 1.0)
-    pair = f"{base}{quote}"
-    symbol = f"{pair}_{expiry}" if expiry else f"{pair}_PERP" if inverse else pair
-    listing = Listing(
-        exchange="binance",
-        exchange_symbol=symbol,
-        asset=asset,
-        base=base,
-        quote=quote,
-        settle=base if inverse else quote,
-        kind="inverse" if inverse else "linear",
-        unit=unit,
-        contract=(100.0 if asset.key == "BTC" else 10.0) if inverse else 1.0,
-        tick=tick,
-        price_decimals=price_decimals + (1 if asset.key == "BTC" and not inverse else 0),
-        lot=lot,
-        size_decimals=size_decimals,
-        funding_interval_h=8 if inverse else funding_interval_h("binance", asset, seed),
-        host=host,
-        perpetual=not expiry,
-        expiry=expiry,
-        delivery_ms=PERPETUAL_DELIVERY_MS,
-    )
-    listing.extra.update(pair=pair, st=2 if inverse else 1, stream=symbol.lower())
-    return listing
 
 
 class Binance(Exchange):
@@ -115,25 +56,7 @@ class Binance(Exchange):
 
     @classmethod
     def build_listings(cls, instruments: int, seed: int) -> list[Listing]:
-        regular = [_listing(asset, "USDT", seed) for asset in listed_assets(position(cls.name), NAMES)]
-        special: list[Listing] = []
-        linear = [_listing(asset, "USDC", seed) for asset in assets(USDC)]
-        inverse = [_listing(asset, "USD", seed, host="cm") for asset in assets(INVERSE)]
-        other = [_listing(asset, "USDT", seed) for asset in assets(OTHER)]
-        for position_ in range(max(len(linear), len(inverse), len(other))):
-            special += [group[position_] for group in (inverse, linear, other) if position_ < len(group)]
-        rows = arrange(regular, special, instruments)
-        for asset in assets(SETTLING):
-            halted = _listing(asset, "USDT", seed)
-            halted.status, halted.delivery_ms = HALTED, 1_738_314_000_000
-            rows.append(halted)
-        delivery = quarter_end()
-        expiry = time.strftime("%y%m%d", delivery)
-        for key, quote, host in (("BTC", "USDT", "um"), ("ETH", "USDT", "um"), ("BTC", "USD", "cm"), ("ETH", "USD", "cm")):
-            dated = _listing(ASSET_BY_KEY[key], quote, seed, host=host, expiry=expiry)
-            dated.delivery_ms = calendar.timegm(delivery) * 1000
-            rows.append(dated)
-        return finish(rows)
+        return binance_listings(instruments, seed)
 
     def first_sequence(self) -> int:
         return 11_757_092_630_476 + self.seed * 1000
@@ -141,10 +64,7 @@ class Binance(Exchange):
     # Connections.
 
     def routes(self, port: str) -> list[web.RouteDef]:
-        if port == "":
-            groups = {"/public": "public", "/market": "market", "": "legacy"}
-        else:
-            groups = {"": "cm"}
+        groups = {"/public": "public", "/market": "market", "": "legacy"} if port == "" else {"": "cm"}
         routes: list[web.RouteDef] = []
         for prefix, group in groups.items():
             handler = partial(self._open, group)
@@ -215,7 +135,9 @@ class Binance(Exchange):
             self._answer(connection, {"result": list(connection.topics.values()), "id": number})
         elif method == "SUBSCRIBE":
             if self.faults.reject_mode == "subscribe":
-                self._answer(connection, {"error": {"code": 2, "msg": "Invalid request: service unavailable"}, "id": number})
+                self._answer(
+                    connection, {"error": {"code": 2, "msg": "Invalid request: service unavailable"}, "id": number}
+                )
                 return
             new = {name for name in names if name not in connection.topics.values()}
             if len(connection.topics) + len(new) > STREAM_LIMIT:
@@ -280,7 +202,7 @@ class Binance(Exchange):
             period = round(2 / STEP_S)
             self.jobs[name] = (period, phase % period, lambda: self._push(name, self._ticker_row(listing).encode()))
             return True
-        if kind == "depth" and speed in DEPTH_SPEEDS_MS or kind[5:] in PARTIAL_LEVELS and kind.startswith("depth"):
+        if (kind == "depth" and speed in DEPTH_SPEEDS_MS) or (kind[5:] in PARTIAL_LEVELS and kind.startswith("depth")):
             if speed not in DEPTH_SPEEDS_MS:
                 return False
             period = max(1, round(DEPTH_SPEEDS_MS[speed] / 1000 / STEP_S))
@@ -450,4 +372,3 @@ class Binance(Exchange):
             "st": listing.extra["st"],
         }
         self._push("!contractInfo", orjson.dumps(body))
-

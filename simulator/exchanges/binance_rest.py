@@ -229,7 +229,10 @@ class BinanceRest:
         if listings is None:
             return _invalid_symbol()
         if host == "cm" and "symbol" not in request.query:
-            return {"code": -1102, "msg": "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed."}, 400
+            return {
+                "code": -1102,
+                "msg": "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed.",
+            }, 400
         end = int(request.query.get("endTime", exchange.now_ms))
         start = int(request.query.get("startTime", 0))
         limit = min(1000, int(request.query.get("limit", 100)))
@@ -343,7 +346,10 @@ class BinanceRest:
         if listings is None:
             return _invalid_symbol()
         if not listings:
-            return {"code": -1102, "msg": "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed."}, 400
+            return {
+                "code": -1102,
+                "msg": "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed.",
+            }, 400
         text = request.query.get("limit", "500")
         if not text.isdigit() or int(text) not in DEPTH_WEIGHTS:
             return {"code": -4021, "msg": f"{text} is not valid depth limit"}, 400

@@ -1,6 +1,5 @@
 """Bybit v5 public market data, categories linear and inverse, as of July-August 2026."""
 
-import calendar
 import time
 import uuid
 from typing import Any, ClassVar
@@ -8,10 +7,9 @@ from typing import Any, ClassVar
 import orjson
 from aiohttp import web
 
-from simulator.assets import ASSET_BY_KEY, Asset
 from simulator.book import DepthMemory
-from simulator.exchanges import position
 from simulator.exchanges.base import Exchange, levels_json
+from simulator.exchanges.bybit_listings import bybit_listings
 from simulator.exchanges.bybit_rest import BybitRest, ticker_fields
 from simulator.market import STEP_S, FairPrices, TopChange
 from simulator.universe import (
@@ -19,15 +17,6 @@ from simulator.universe import (
     PRELAUNCH,
     UNLISTED,
     Listing,
-    arrange,
-    assets,
-    finish,
-    funding_interval_h,
-    listed_assets,
-    lot_for,
-    quarter_end,
-    split_multiplier,
-    tick_for,
 )
 from simulator.wire import Connection
 
@@ -36,49 +25,6 @@ DEPTH_SPEEDS_MS = {50: 20, 200: 100, 1000: 200}
 TICKER_PERIOD_STEPS = round(0.1 / STEP_S)
 REPEAT_STEPS = round(3 / STEP_S)
 SECOND_STEPS = round(1 / STEP_S)
-
-NAMES: dict[str, str | None] = {
-    **{key: f"1000{key}" for key in "PEPE BONK FLOKI LUNC XEC RATS TURBO TOSHI BTT CAT X NEIROCTO APU BEER TAG IQ50".split()},
-    **{key: f"10000{key}" for key in "SATS LADYS NFT COQ WEN STARL QUBIC ELON".split()},
-    **{key: f"1000000{key}" for key in "MOG BABYDOGE CHEEMS BOB".split()},
-    **{"SHIB": "SHIB1000", "AIDOGE": "10000000AIDOGE", "RAY": "RAYDIUM", "RON": "RONIN", "LUNA": "LUNA2"},
-    **{"SPX6900": "SPX"},
-    **dict.fromkeys("WHY ON 币安人生 DAR VOXEL".split()),
-}
-USDC = "BTC ETH SOL XRP DOGE BNB ADA LINK AVAX SUI LTC NEAR PEPE SHIB WLD".split()
-INVERSE = "BTC ETH XRP SOL DOGE ADA LTC LINK DOT AVAX".split()
-OTHER = "XAU ON.SHARE TSLA XAG NVDA COIN MSTR CRCL AAPL".split()
-CLOSED_ASSETS = ("DAR", "VOXEL")
-PRELAUNCH_ASSETS = ("OPENAI",)
-
-
-def _listing(asset: Asset, quote: str, seed: int, *, host: str = "linear", expiry: str = "") -> Listing:
-    base = NAMES.get(asset.key) or asset.ticker
-    inverse = host == "inverse"
-    unit = split_multiplier(base, asset)
-    price = asset.price * unit
-    tick, price_decimals = tick_for(price, asset.rank)
-    lot, size_decimals = (1.0, 0) if inverse else lot_for(price, 0.001, 100.0)
-    symbol = f"{base}PERP" if quote == "USDC" else f"{base}{quote}"
-    return Listing(
-        exchange="bybit",
-        exchange_symbol=f"{symbol}-{expiry}" if expiry else symbol,
-        asset=asset,
-        base=base,
-        quote=quote,
-        settle=base if inverse else quote,
-        kind="inverse" if inverse else "linear",
-        unit=unit,
-        contract=1.0,
-        tick=tick,
-        price_decimals=price_decimals + (1 if asset.key == "BTC" else 0),
-        lot=lot,
-        size_decimals=size_decimals,
-        funding_interval_h=8 if inverse else funding_interval_h("bybit", asset, seed),
-        host=host,
-        perpetual=not expiry,
-        expiry=expiry,
-    )
 
 
 class Bybit(Exchange):
@@ -102,27 +48,7 @@ class Bybit(Exchange):
 
     @classmethod
     def build_listings(cls, instruments: int, seed: int) -> list[Listing]:
-        regular = [_listing(asset, "USDT", seed) for asset in listed_assets(position(cls.name), NAMES)]
-        groups = (
-            [_listing(asset, "USD", seed, host="inverse") for asset in assets(INVERSE)],
-            [_listing(asset, "USDC", seed) for asset in assets(USDC)],
-            [_listing(asset, "USDT", seed) for asset in assets(OTHER)],
-        )
-        special = [group[i] for i in range(max(map(len, groups))) for group in groups if i < len(group)]
-        rows = arrange(regular, special, instruments)
-        for keys, status in ((CLOSED_ASSETS, CLOSED), (PRELAUNCH_ASSETS, PRELAUNCH)):
-            for asset in assets(keys):
-                row = _listing(asset, "USDT", seed)
-                row.status = status
-                row.delivery_ms = 1_738_314_000_000 if status == CLOSED else 0
-                rows.append(row)
-        delivery = quarter_end()
-        expiry = time.strftime("%d%b%y", delivery).upper()
-        for key, quote, host in (("BTC", "USDT", "linear"), ("ETH", "USDT", "linear"), ("BTC", "USD", "inverse")):
-            dated = _listing(ASSET_BY_KEY[key], quote, seed, host=host, expiry=expiry)
-            dated.delivery_ms = calendar.timegm(delivery) * 1000
-            rows.append(dated)
-        return finish(rows)
+        return bybit_listings(instruments, seed)
 
     def first_sequence(self) -> int:
         return 66_544_703_342 + self.seed * 1000
@@ -285,7 +211,12 @@ class Bybit(Exchange):
             key = ("orderbook", index, 1)
             if key in self.topics and self.market.top_time[index] <= quiet_since:
                 market = self.market
-                tops = (market.bid_ticks[index], market.bid_lots[index], market.ask_ticks[index], market.ask_lots[index])
+                tops = (
+                    market.bid_ticks[index],
+                    market.bid_lots[index],
+                    market.ask_ticks[index],
+                    market.ask_lots[index],
+                )
                 bid, bid_lots, ask, ask_lots = (int(value) for value in tops)
                 self.publish(key, self._top_frame(self.listings[index], bid, bid_lots, ask, ask_lots, new=False))
 
@@ -356,7 +287,8 @@ class Bybit(Exchange):
         self.publish(
             key,
             (
-                f'{{"topic":"publicTrade.{listing.exchange_symbol}","type":"snapshot","ts":{max(self.now_ms, self.step_ms)},'
+                f'{{"topic":"publicTrade.{listing.exchange_symbol}","type":"snapshot",'
+                f'"ts":{max(self.now_ms, self.step_ms)},'
                 f'"data":[{{"T":{self.step_ms},"s":"{listing.exchange_symbol}","S":"{"Buy" if buy else "Sell"}",'
                 f'"v":"{size:.{listing.size_decimals}f}","p":"{price * listing.tick:.{listing.price_decimals}f}",'
                 f'"L":"{"PlusTick" if buy else "MinusTick"}","i":"{identity}","BT":false,"seq":{self.sequence}}}]}}'

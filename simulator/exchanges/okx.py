@@ -1,33 +1,22 @@
 """OKX v5 perpetual swaps as of July-September 2026: public websocket and REST. Sizes are contracts."""
 
-import calendar
 import time
 from typing import Any, ClassVar
 
 import orjson
 from aiohttp import web
 
-from simulator.assets import ASSET_BY_KEY, Asset
 from simulator.book import DepthMemory, Levels
-from simulator.exchanges import position
 from simulator.exchanges.base import Exchange
+from simulator.exchanges.okx_listings import okx_listings
 from simulator.exchanges.okx_rest import OkxRest, level_rows, trim
 from simulator.limits import SlidingWindow
 from simulator.market import STEP_S, FairPrices, TopChange
 from simulator.universe import (
     CLOSED,
-    HALTED,
     PRELAUNCH,
     UNLISTED,
     Listing,
-    arrange,
-    assets,
-    decimals_of,
-    finish,
-    funding_interval_h,
-    listed_assets,
-    quarter_end,
-    tick_for,
 )
 from simulator.wire import Connection
 
@@ -39,63 +28,6 @@ IDLE_BOOK_STEPS = round(60 / STEP_S)
 IDLE_MARK_STEPS = round(10 / STEP_S)
 FUNDING_STEPS = round(60 / STEP_S)
 OPEN_INTEREST_STEPS = round(3 / STEP_S)
-
-NAMES: dict[str, str | None] = {
-    **{"NEIROCTO": "NEIRO", "SPX6900": "SPX"},
-    **dict.fromkeys("XEC RATS MOG BABYDOGE CHEEMS WHY BTT TOSHI APU BEER TAG IQ50 ELON STARL QUBIC BOB".split()),
-    **dict.fromkeys("ON BB QNT 币安人生 AKRO SYN VIC".split()),
-}
-USDC = "BTC ETH SOL XRP DOGE LTC ADA SUI LINK PEPE".split()
-INVERSE = "BTC ETH SOL XRP DOGE ADA LTC BCH LINK DOT AVAX ETC FIL UNI TRX XLM".split()
-USD_LINEAR = "BTC ETH SOL".split()
-OTHER = "XAU ON.SHARE BB.SHARE OPENAI TSLA QNT.SHARE XAG NVDA ANTHROPIC COIN MSTR CRCL".split()
-SUSPENDED, PREOPEN = ("AKRO", "SYN"), ("VIC",)
-CONTRACT_VALUES = {"BTC": 0.01, "ETH": 0.1, "SOL": 1.0, "XRP": 100.0, "DOGE": 1000.0, "BNB": 0.01, "LTC": 1.0}
-TENTH = ("OPENAI", "ANTHROPIC")  # quoted at a tenth of what others quote
-
-
-def _contract_value(asset: Asset) -> float:
-    """Coins per contract: a power of ten worth 3 to 30 USDT, except for the old majors."""
-    if asset.key in CONTRACT_VALUES:
-        return CONTRACT_VALUES[asset.key]
-    value = 1.0
-    while value * asset.price < 3:
-        value *= 10
-    while value * asset.price >= 30:
-        value /= 10
-    return value
-
-
-def _listing(asset: Asset, settle: str, seed: int, *, family: str = "", expiry: str = "") -> Listing:
-    base = NAMES.get(asset.key) or asset.ticker
-    inverse = settle == base
-    quote = "USD" if inverse or settle == "USD" else settle
-    unit = 0.1 if asset.key in TENTH else 1.0
-    tick, price_decimals = tick_for(asset.price * unit, asset.rank)
-    lot = 0.01 if asset.rank < 2 else 0.1 if asset.rank < 40 else 1.0
-    if inverse:
-        lot = 0.1 if asset.key == "BTC" else 1.0
-    family = family or f"{base}-{quote}"
-    return Listing(
-        exchange="okx",
-        exchange_symbol=f"{family}-{expiry or 'SWAP'}",
-        asset=asset,
-        base=base,
-        quote=quote,
-        settle=settle,
-        kind="inverse" if inverse else "linear",
-        unit=unit,
-        contract=(100.0 if asset.key == "BTC" else 10.0) if inverse else _contract_value(asset),
-        tick=tick,
-        price_decimals=price_decimals,
-        lot=lot,
-        size_decimals=decimals_of(lot),
-        funding_interval_h=8 if inverse else funding_interval_h("okx", asset, seed),
-        host="SWAP" if not expiry else "FUTURES",
-        perpetual=not expiry,
-        expiry=expiry,
-        extra={"uly": f"{base}-{quote}", "family": family},
-    )
 
 
 class Okx(Exchange):
@@ -127,27 +59,7 @@ class Okx(Exchange):
 
     @classmethod
     def build_listings(cls, instruments: int, seed: int) -> list[Listing]:
-        regular = [_listing(asset, "USDT", seed) for asset in listed_assets(position(cls.name), NAMES)]
-        groups = (
-            [_listing(asset, asset.ticker, seed) for asset in assets(INVERSE)],
-            [_listing(asset, "USDT", seed) for asset in assets(OTHER)],
-            [_listing(asset, "USDC", seed) for asset in assets(USDC)],
-            [_listing(asset, "USD", seed, family=f"{asset.key}-USD_UM") for asset in assets(USD_LINEAR)],
-        )
-        special = [group[i] for i in range(max(map(len, groups))) for group in groups if i < len(group)]
-        rows = arrange(regular, special, instruments)
-        for keys, status in ((SUSPENDED, HALTED), (PREOPEN, PRELAUNCH)):
-            for asset in assets(keys):
-                row = _listing(asset, "USDT", seed)
-                row.status = status
-                rows.append(row)
-        delivery = quarter_end()
-        expiry = time.strftime("%y%m%d", delivery)
-        for settle, family in (("USDT", "BTC-USDT"), ("BTC", "BTC-USD"), ("USD", "BTC-USD_UM")):
-            dated = _listing(ASSET_BY_KEY["BTC"], settle, seed, family=family, expiry=expiry)
-            dated.delivery_ms = calendar.timegm(delivery) * 1000
-            rows.append(dated)
-        return finish(rows)
+        return okx_listings(instruments, seed)
 
     def first_sequence(self) -> int:
         return 279_183_506_666 + self.seed * 1000
@@ -155,7 +67,11 @@ class Okx(Exchange):
     # Connections.
 
     def routes(self, port: str) -> list[web.RouteDef]:
-        return [web.get("/ws/v5/public", self.websocket), web.get("/ws/v5/business", self.websocket), *self.rest.routes()]
+        return [
+            web.get("/ws/v5/public", self.websocket),
+            web.get("/ws/v5/business", self.websocket),
+            *self.rest.routes(),
+        ]
 
     def refuse_connection(self, request: web.Request) -> web.Response | None:
         self.connects.limit = self.settings["connects_per_s"]
@@ -278,7 +194,9 @@ class Okx(Exchange):
                 self.ticker_due.add(index)
             key = ("trades", symbol)
             if key in topics and bid_lots % 3 == 0:
-                self._publish_trade(key, listing, *((ask, ask_lots, "buy") if ask_lots % 2 else (bid, bid_lots, "sell")))
+                self._publish_trade(
+                    key, listing, *((ask, ask_lots, "buy") if ask_lots % 2 else (bid, bid_lots, "sell"))
+                )
 
     def on_step(self, step: int) -> None:
         due = [index for index in self.ticker_due if step % FAST_STEPS == index % FAST_STEPS]
@@ -379,9 +297,7 @@ class Okx(Exchange):
             return  # otherwise: the idle frame, empty and with prevSeqId == seqId
         self.publish(key, self._books(listing, "update", memory.last_id, previous, bids, asks))
 
-    def _books(
-        self, listing: Listing, action: str, sequence: int, previous: int, bids: Levels, asks: Levels
-    ) -> bytes:
+    def _books(self, listing: Listing, action: str, sequence: int, previous: int, bids: Levels, asks: Levels) -> bytes:
         data = {
             "asks": level_rows(listing, asks),
             "bids": level_rows(listing, bids),
