@@ -1,0 +1,95 @@
+"""From the loopback socket into the store, against the bare socket: the same frames, sent as fast as they are taken."""
+
+import asyncio
+import dataclasses
+import multiprocessing
+import time
+from multiprocessing.connection import Connection as Pipe
+
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection, serve
+
+from feeds.exchanges import load
+from feeds.exchanges.base import Exchange
+from feeds.session import Session
+from market.models import Instrument
+from store.snapshot import SnapshotStore
+
+FRAMES = 30_000
+
+
+def _blast(pipe: Pipe, frames: list[bytes]) -> None:
+    """The server process: sends the frames round and round to each client that says 'go'."""
+
+    async def handle(socket: ServerConnection) -> None:
+        await socket.recv()
+        for i in range(FRAMES):
+            await socket.send(frames[i % len(frames)], text=True)
+        await socket.wait_closed()
+
+    async def main() -> None:
+        async with serve(handle, "127.0.0.1", 0, compression=None, ping_interval=None, max_queue=64) as server:
+            pipe.send(server.sockets[0].getsockname()[1])
+            await asyncio.get_running_loop().run_in_executor(None, pipe.recv)
+
+    asyncio.run(main())
+
+
+async def _bare(url: str) -> float:
+    async with connect(url, compression=None, ping_interval=None, max_queue=1_024) as socket:
+        await socket.send("go")
+        start = time.perf_counter()
+        for _ in range(FRAMES):
+            await socket.recv(decode=False)
+        return time.perf_counter() - start
+
+
+class _Listener:
+    """What a session reports to, with nothing behind it but the store."""
+
+    def __init__(self, store: SnapshotStore) -> None:
+        self.on_words = store.write
+
+    def __getattr__(self, name: str) -> object:
+        return lambda *_, **__: None
+
+
+async def _through(url: str, exchange: Exchange, instruments: list[Instrument], store: SnapshotStore) -> float:
+    plan = exchange.connections(instruments)[0]
+    plan = dataclasses.replace(plan, url=url, polls=())
+    listener = _Listener(store)
+    session = Session(exchange, plan, plan.topics[:1], exchange.decoder(instruments), None, listener)  # type: ignore[arg-type]
+    start = time.perf_counter()
+    task = asyncio.create_task(session.run())
+    while session.frames < FRAMES and not task.done():  # noqa: ASYNC110 - the session has no event for a count
+        await asyncio.sleep(0.001)
+    elapsed = time.perf_counter() - start
+    task.cancel()
+    await asyncio.wait((task,))
+    return elapsed
+
+
+def run(name: str, instruments: list[Instrument], frames: list[bytes]) -> dict[str, object]:
+    """Frames per second with nothing behind the socket, and with decoder and store."""
+    here, there = multiprocessing.get_context("spawn").Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=_blast, args=(there, frames), daemon=True)
+    process.start()
+    try:
+        url = f"ws://127.0.0.1:{here.recv()}"
+        exchange = load(name)
+        store = SnapshotStore((name,))
+        store.set_instruments(name, instruments)
+        bare_s = min(asyncio.run(_bare(url)) for _ in range(2))
+        through_s = min(asyncio.run(_through(url, exchange, instruments, store)) for _ in range(2))
+    finally:
+        here.send("end")
+        process.join(5.0)
+        if process.is_alive():
+            process.terminate()
+    return {
+        "exchange": name,
+        "frames": FRAMES,
+        "bare_per_s": FRAMES / bare_s,
+        "through_per_s": FRAMES / through_s,
+        "ratio": through_s / bare_s,
+    }
