@@ -49,6 +49,8 @@ F: Final = len(FIELDS)
 INDEX: Final[Mapping[str, int]] = {name: i for i, name in enumerate(FIELDS)}
 _QUOTE = struct.Struct("8d")
 _TOP = struct.Struct("5d")
+_BOOK = struct.Struct("4d")
+_NUMBER = struct.Struct("d")
 _ROW_BYTES: Final = 8 * F
 _EVENT, _RECEIVED, _LAG, _LIVE = (INDEX[name] for name in ("event_time", "received_time", "lag_s", "live"))
 
@@ -113,6 +115,8 @@ def build_grid(
         grid.tick_size[cell] = NAN if instrument.tick_size is None else instrument.tick_size
         if instrument.kind == "linear" and instrument.lot_size is not None:
             grid.lot_size[cell] = instrument.lot_size
+    for matrix in (grid.listed, grid.trading, grid.pairable, grid.taker_fee_bps, grid.tick_size, grid.lot_size):
+        matrix.flags.writeable = False  # shared by every reader
     return grid
 
 
@@ -231,13 +235,15 @@ class SnapshotStore:
         if quote.event_time is not None:
             event_time = quote.event_time
             old = _TOP.unpack_from(buffer, offset)
-            if 0.0 < old[4] - event_time < REORDER_S:
+            # The first word of a new connection counts, even if the lost one knew a later moment.
+            if 0.0 < old[4] - event_time < REORDER_S and _NUMBER.unpack_from(buffer, offset + 8 * _LIVE)[0]:
                 self.overtaken[quote.exchange] += 1
                 return
             if not polled:
                 clock = self._clocks[quote.exchange]
                 lag = quote.received_time - event_time - clock.floor_s
-                if lag > LATE_S and old[:4] == (bid_price, bid_size, ask_price, ask_size):
+                # Compared as bytes: an empty side is NaN, which equals nothing.
+                if lag > LATE_S and _BOOK.pack(*old[:4]) == _BOOK.pack(bid_price, bid_size, ask_price, ask_size):
                     lag = 0.0  # an idle book repeated: as true now as it was then
                 else:
                     lag = clock.observe(event_time, quote.received_time)
@@ -253,7 +259,7 @@ class SnapshotStore:
             for symbol in symbols:
                 offset = offsets.get(symbol)
                 if offset is not None:
-                    struct.pack_into("d", cells.buffer, offset + 8 * _LIVE, 0.0)
+                    _NUMBER.pack_into(cells.buffer, offset + 8 * _LIVE, 0.0)
             self.version += 1
 
     def set_server_time(self, exchange: str, server_time: float, sent_time: float, received_time: float) -> bool:
@@ -273,10 +279,10 @@ class SnapshotStore:
         with self._lock:
             if self._snapshot is None or self._snapshot.version != self.version:
                 cells = self._cells
-                data = np.ascontiguousarray(cells.data.transpose(2, 0, 1))
-                data.flags.writeable = False
+                data = np.array(cells.data.transpose(2, 0, 1), order="C")  # always a copy, of a single cell too
                 floors = [self._clocks[exchange].floor_s for exchange in cells.grid.exchanges]
                 floor_s = np.array([NAN if floor == float("inf") else floor for floor in floors])
+                data.flags.writeable = floor_s.flags.writeable = False
                 self._snapshot = Snapshot(version=self.version, grid=cells.grid, data=data, floor_s=floor_s)
             return self._snapshot
 
@@ -301,8 +307,8 @@ def _write_known(cells: _Cells, offset: int, fields: tuple[tuple[str, int], ...]
     for name, index in fields:
         value = getattr(word, name)
         if value is not None:
-            struct.pack_into("d", cells.buffer, offset + 8 * index, value)
+            _NUMBER.pack_into(cells.buffer, offset + 8 * index, value)
 
 
 def _put(cells: _Cells, offset: int, name: str, value: float) -> None:
-    struct.pack_into("d", cells.buffer, offset + 8 * INDEX[name], value)
+    _NUMBER.pack_into(cells.buffer, offset + 8 * INDEX[name], value)
