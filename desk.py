@@ -6,6 +6,7 @@ all of it anew: simulated data never mixes with live history.
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -79,10 +80,18 @@ class Opportunity:
 class View:
     """A judgement with what the readers want of it, each made once and shared."""
 
-    def __init__(self, judgement: Judgement, status: tuple[ExchangeStatus, ...], min_net_bps: float) -> None:
+    def __init__(
+        self, judgement: Judgement, status: tuple[ExchangeStatus, ...], min_net_bps: float, market: Market
+    ) -> None:
         self.judgement = judgement
         self.status = status
         self.min_net_bps = min_net_bps
+        self.market = market
+
+    @property
+    def source(self) -> Source:
+        """Where these numbers come from, which while the source is switched is not what the desk watches next."""
+        return self.market.source
 
     @cached_property
     def opportunities(self) -> tuple[Opportunity, ...]:
@@ -130,7 +139,7 @@ class View:
 
 def _numbers(values: Array) -> list[float | None]:
     """Plain numbers for people and JSON; what is not finite is not known."""
-    return [value if np.isfinite(value) else None for value in values.tolist()]
+    return [value if math.isfinite(value) else None for value in values.tolist()]
 
 
 class Desk:
@@ -163,10 +172,11 @@ class Desk:
         """Close this market and open another. Takes as long as both take: call it off the event loop."""
         with self._switching:
             market = self._open_market(source)
+            view = self._judge(market)
             old, self.market = self.market, market
+            self.view = view
             old.feed.stop()
             market.feed.start()
-            self.view = self._judge(market)
             logger.info("source is now %s", source)
 
     @property
@@ -180,10 +190,12 @@ class Desk:
             market = self.market
             try:
                 view = self._judge(market)
-                now = view.judgement.time
-                if now >= next_sample:
-                    market.ring.sample(view.judgement.snapshot, view.judgement.verdicts == Verdict.OK, now)
-                    next_sample = max(next_sample + market.ring.step_s, now)
+                if started >= next_sample:
+                    judgement = view.judgement
+                    market.ring.sample(judgement.snapshot, judgement.verdicts == Verdict.OK, judgement.time)
+                    next_sample += market.ring.step_s
+                    if next_sample <= started:  # at the start and after a pause: no catching up
+                        next_sample = started + market.ring.step_s
                 if market is self.market:
                     self.view = view
             except Exception:
@@ -199,7 +211,7 @@ class Desk:
             return expected_exit_bps(market.ring, snapshot.symbols, snapshot.exchanges, symbol, buy, sell)
 
         judgement = judge(snapshot, time.time(), expected_exit, self._limits, self.settings.min_net_bps)
-        return View(judgement, tuple(market.feed.status()), self.settings.min_net_bps)
+        return View(judgement, tuple(market.feed.status()), self.settings.min_net_bps, market)
 
 
 def expected_exit_bps(
