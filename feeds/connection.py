@@ -40,6 +40,7 @@ class Connection:
         self._on_lost = on_lost
         self._log = log
         self._frames_before = 0
+        self._outdated_before = 0
 
     @property
     def up(self) -> bool:
@@ -48,6 +49,11 @@ class Connection:
     @property
     def frames(self) -> int:
         return self._frames_before + (self.session.frames if self.session is not None else 0)
+
+    @property
+    def outdated(self) -> int:
+        """Frames that came twice or after a newer one, so far."""
+        return self._outdated_before + (self.session.decoder.outdated if self.session is not None else 0)
 
     def subscribe(self, topics: Sequence[str]) -> None:
         self.topics.update(dict.fromkeys(topics))
@@ -138,6 +144,7 @@ class Connection:
     def _retire(self) -> None:
         if self.session is not None:
             self._frames_before += self.session.frames
+            self._outdated_before += self.session.decoder.outdated
             self.session = None
 
 

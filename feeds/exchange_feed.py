@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 REREAD_AFTER_S = 2.0  # announcements come in bursts; the listing is read once for all of them
 OBSERVE_EVERY_S = 0.5
+LATE_S = 1.0  # quotes this late make an exchange's state 'degraded'
+OUTDATED_SHARE = 0.05  # so does a larger share of frames that come twice or out of order; idle books repeat some
 SAMPLE_CHARACTERS = 160  # of an unreadable frame, for the log
 
 
@@ -36,6 +38,8 @@ class Sink(Protocol):
     def lose(self, exchange: str, symbols: Iterable[str]) -> None: ...
 
     def set_server_time(self, exchange: str, server_time: float, sent_time: float, received_time: float) -> bool: ...
+
+    def lateness_s(self, exchange: str) -> float | None: ...
 
 
 class ExchangeFeed:
@@ -67,6 +71,8 @@ class ExchangeFeed:
         self._rate = FrameRate()
         self._next_listing: float | None = None
         self._listing_error: str | None = None
+        self._malformed_before = 0
+        self._outdated_before = 0
         self._state: State = "starting"
         self._reason = "reading the listing"
         self._since = time.time()
@@ -217,6 +223,9 @@ class ExchangeFeed:
         self.log.add("warning", "feed", f"{session.name}: no data for {after_s:.1f} s, its quotes are not used")
         self._on_lost(tuple(session.topics))
 
+    def on_doubt(self, session: Session) -> None:
+        self._on_lost(tuple(session.topics))
+
     def on_frame(
         self, session: Session, direction: str, url: str, frame: bytes | str, when: float, purpose: str
     ) -> None:
@@ -243,6 +252,8 @@ class ExchangeFeed:
                 self._since = time.time()
                 if state == "live":
                     self.log.add("info", "feed", "live")
+                elif state == "degraded":
+                    self.log.add("warning", "feed", reason)
             self._state, self._reason = state, reason
             await asyncio.sleep(OBSERVE_EVERY_S)
 
@@ -253,9 +264,8 @@ class ExchangeFeed:
             return "starting", "reading the listing"
         down = [connection for connection in self._connections if not connection.up]
         if not down:
-            if self._listing_error is not None:
-                return "degraded", f"live, but the listing cannot be read again: {self._listing_error}"
-            return "live", "live"
+            trouble = self._trouble()
+            return ("degraded", trouble) if trouble else ("live", "live")
         quiet = [connection for connection in down if connection.session is not None and connection.session.quiet]
         if quiet:
             worst = f"{quiet[0].plan.name} is open but silent"
@@ -266,6 +276,22 @@ class ExchangeFeed:
         if len(down) < len(self._connections):
             return ("starting" if self._never_live() else "degraded"), worst
         return ("starting" if self._never_live() and not down[0].last_failure else "down"), worst
+
+    def _trouble(self) -> str:
+        """What is wrong although every socket is up; empty if nothing is."""
+        malformed, self._malformed_before = self.malformed - self._malformed_before, self.malformed
+        outdated = sum(connection.outdated for connection in self._connections)
+        repeated, self._outdated_before = outdated - self._outdated_before, outdated
+        lateness_s = self._sink.lateness_s(self.exchange.name)
+        if malformed:
+            return f"{malformed / OBSERVE_EVERY_S:.0f} frames a second cannot be read; quotes wait to be confirmed"
+        if lateness_s is not None and lateness_s > LATE_S:
+            return f"quotes come {lateness_s:.1f} s late"
+        if repeated > 1 and repeated > OUTDATED_SHARE * OBSERVE_EVERY_S * self._rate.per_s:
+            return f"{repeated / OBSERVE_EVERY_S:.0f} frames a second come twice or out of order and are dropped"
+        if self._listing_error is not None:
+            return f"live, but the listing cannot be read again: {self._listing_error}"
+        return ""
 
     def _never_live(self) -> bool:
         return self._state == "starting"

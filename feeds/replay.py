@@ -48,7 +48,6 @@ class Line:
     offset_s: float
     stream: str
     path: str
-    purpose: str
     frame: bytes
     body: bool
     time: float | None
@@ -72,10 +71,10 @@ class Recording:
         """Parse the recorded listings. Raises FeedError if they cannot be read as a whole."""
         found: dict[str, list[bytes]] = {}
         for line in self._listing_lines():
-            found.setdefault(line.purpose or line.path, []).append(line.frame)
+            found.setdefault(line.path, []).append(line.frame)
         bodies: list[bytes] = []
         for request in self.exchange.instrument_requests():
-            bodies += found.get(request.purpose) or found.get(urlsplit(request.url).path) or [b""]
+            bodies += found.get(urlsplit(request.url).path, [b""])
         self.instruments = self.exchange.parse_instruments(bodies)
 
     def _listing_lines(self) -> Iterator[Line]:
@@ -106,10 +105,9 @@ class Recording:
             offset_s = when - self._starts.setdefault(recording, when)
             self.span = (min(self.span[0], when), max(self.span[1], when)) if self.span else (when, when)
         url = str(row.get("url") or "")
-        purpose = str(row.get("purpose", ""))
-        body = url.startswith("http") or bool(purpose)
+        body = url.startswith("http")
         stream = f"{recording}|{row.get('conn', '')}|{urlsplit(url).path}"
-        return Line(offset_s, stream, urlsplit(url).path, purpose, row["frame"], body, when)
+        return Line(offset_s, stream, urlsplit(url).path, row["frame"], body, when)
 
     def _parse(self, path: Path, number: int, raw: bytes) -> dict[str, Any] | None:
         try:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from feeds.errors import FeedError, RequestFailed, SubscriptionRejected
+from feeds.errors import BadPayload, FeedError, RequestFailed, SubscriptionRejected
 from feeds.exchanges.base import (
     Ack,
     CatalogueChanged,
@@ -57,6 +57,8 @@ class Listener(Protocol):
 
     def on_quiet(self, session: "Session", after_s: float) -> None: ...
 
+    def on_doubt(self, session: "Session") -> None: ...
+
     def on_frame(
         self, session: "Session", direction: str, url: str, frame: bytes | str, when: float, purpose: str
     ) -> None: ...
@@ -94,6 +96,7 @@ class Session:
         self._pending: dict[str, tuple[str, ...]] = {}
         self._outbox: asyncio.Queue[tuple[tuple[str, ...], bool]] = asyncio.Queue()
         self._resynced: dict[str, float] = {}
+        self._doubt = False
         self._opened_at = 0.0
 
     @property
@@ -242,6 +245,7 @@ class Session:
 
     async def _take_error(self, error: FeedError, frame: bytes | str) -> None:
         self._listener.on_feed_error(self, error, frame)
+        self._doubt = self._doubt or isinstance(error, BadPayload)
         if isinstance(error, SubscriptionRejected):
             self._retry_rejected(error)
 
@@ -269,6 +273,10 @@ class Session:
         while True:
             await asyncio.sleep(WATCH_EVERY_S)
             now = time.time()
+            if self._doubt:
+                # What could not be read may have been any contract's change.
+                self._doubt = False
+                self._listener.on_doubt(self)
             silent_s = now - (self.data_time if self.data_time is not None else self.since)
             if silent_s > self.plan.idle_timeout_s:
                 raise Silent(silent_s)

@@ -12,8 +12,9 @@ import numpy as np
 
 WINDOW_S = 30.0  # the floor is the minimum of this window and the one before
 SLACK_S = 0.1  # how far the floor may lie outside what the time endpoint allows
-STEP_S = 0.5  # a floor moved by more than this is a stepped clock
+STEP_S = 0.5  # a clock that the time endpoint finds moved by more than this was stepped
 SAMPLES = 4096
+RECENT = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +62,26 @@ class ExchangeClock:
 
         The answer was written between sending and receipt, so the offset is known within half the round trip.
         """
-        before = self.floor_s
+        before = self._bounds
         self._bounds = (sent_time - server_time - SLACK_S, received_time - server_time + SLACK_S)
         if self._current < self._bounds[0] or self._previous < self._bounds[0]:
             # Minima from before a step backwards are of another clock.
             self._current = max(self._current, self._bounds[0])
             self._previous = self._current
         self._refloor()
-        return before != float("inf") and abs(self.floor_s - before) > STEP_S
+        # Stepped for certain only where the two answers cannot both be right.
+        return before is not None and (self._bounds[0] > before[1] + STEP_S or self._bounds[1] < before[0] - STEP_S)
 
     def _refloor(self) -> None:
         floor = min(self._current, self._previous)
         if self._bounds is not None:
             floor = min(max(floor, self._bounds[0]), self._bounds[1])
         self.floor_s = floor
+
+    def recent_s(self) -> float | None:
+        """Median lateness of the last few messages; None before any."""
+        recent = sorted(self._excess[i] for i in range(-min(RECENT, len(self._excess)), 0))
+        return recent[len(recent) // 2] if recent else None
 
     def latency(self) -> Latency:
         """Percentiles of the last messages."""

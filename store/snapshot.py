@@ -272,6 +272,11 @@ class SnapshotStore:
                 self.version += 1
             return stepped
 
+    def lateness_s(self, exchange: str) -> float | None:
+        """How late the exchange's last quotes came, over its floor; None before any."""
+        with self._lock:
+            return self._clocks[exchange].recent_s()
+
     # -- reading -----------------------------------------------------------------------------------------------
 
     def snapshot(self) -> Snapshot:

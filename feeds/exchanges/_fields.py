@@ -139,6 +139,7 @@ class ContractDecoder:
     def __init__(self, exchange: str, instruments: Iterable[Instrument], ignored: Collection[str]) -> None:
         self.exchange = exchange
         self.contracts: dict[str, Contract] = {}
+        self.outdated = 0
         self._ignored = ignored
         self._complained: set[str] = set()
         self._log = logging.getLogger(f"feeds.exchanges.{exchange}")

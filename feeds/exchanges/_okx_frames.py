@@ -116,8 +116,12 @@ class Decoder(fields.ContractDecoder):
             if contract is None:
                 return ()
         sequence = top.seqId
-        if sequence < contract.last_id and _is_old(contract, sequence, top.ts):
-            return ()
+        if sequence <= contract.last_id:
+            if _is_old(contract, sequence, top.ts):
+                self.outdated += 1
+                return ()
+            if sequence == contract.last_id and top.ts == contract.last_ms:
+                self.outdated += 1  # said again, which an idle book does about once a minute
         if sequence < 0 and top.ts < contract.last_ms:
             return ()
         if top.bids and top.asks:

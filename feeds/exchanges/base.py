@@ -132,7 +132,12 @@ Word = MarketWord | ControlWord
 
 
 class Decoder(Protocol):
-    """Reads one connection's frames. Keeps what must be merged over frames (one-sided deltas, sequence numbers)."""
+    """Reads one connection's frames. Keeps what must be merged over frames (one-sided deltas, sequence numbers).
+
+    outdated: frames dropped so far because they came twice or after a newer one.
+    """
+
+    outdated: int
 
     def feed(self, frame: bytes | str, received_time: float) -> Sequence[Word]:
         """Read one frame.

@@ -120,6 +120,7 @@ class Decoder(fields.ContractDecoder):
                 if contract is None:
                     return []
             if row.u <= contract.last_id and row.T - contract.last_ms <= fields.RECOUNT_MS:
+                self.outdated += 1
                 return []
             multiplier, factor = contract.multiplier, contract.factor
             bid, bid_size = row.b / multiplier, row.B * factor
@@ -195,6 +196,7 @@ class Decoder(fields.ContractDecoder):
             return []
         update_id, transaction_ms = int(row["u"]), int(row.get("T") or row["E"])
         if update_id <= contract.last_id and transaction_ms - contract.last_ms <= fields.RECOUNT_MS:
+            self.outdated += 1
             return []
         quote = contract.quote(row["b"], row["B"], row["a"], row["A"], transaction_ms / 1000, received_time)
         contract.last_id, contract.last_ms = update_id, transaction_ms

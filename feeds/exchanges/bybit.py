@@ -169,7 +169,10 @@ class Decoder(fields.ContractDecoder):
             # The snapshot is repeated every 3 s with its update id: it says that the quote still stands. A count that
             # starts again comes with a newer sequence number, and from 1.
             if top.u < contract.last_id and top.seq <= touch.seq and top.u != 1:
+                self.outdated += 1
                 return []
+            if top.u == contract.last_id and message.ts == contract.last_ms:  # the repetition has a time of its own
+                self.outdated += 1
             bid = top.b[0] if top.b else None
             ask = top.a[0] if top.a else None
         elif message.type != "delta":
@@ -180,6 +183,7 @@ class Decoder(fields.ContractDecoder):
             touch.lost = True
             return [Resync(f"{QUOTE_TOPIC}{top.s}", "a change came before any snapshot")]
         elif top.u <= contract.last_id:
+            self.outdated += 1
             return []
         else:
             bid = _changed(touch.bid, top.b, best=max)

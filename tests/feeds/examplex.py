@@ -87,6 +87,8 @@ class Examplex:
 
 
 class Decoder:
+    outdated = 0
+
     def feed(self, frame: bytes | str, received_time: float) -> list[Word]:
         try:
             message = orjson.loads(frame)
@@ -157,6 +159,9 @@ class Sink:
     def set_server_time(self, exchange: str, server_time: float, sent_time: float, received_time: float) -> bool:
         self.server_times.append(server_time)
         return False
+
+    def lateness_s(self, exchange: str) -> float | None:
+        return None
 
     @property
     def symbols(self) -> set[str]:
