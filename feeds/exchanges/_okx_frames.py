@@ -247,14 +247,17 @@ class Decoder(fields.ContractDecoder):
     def _instruments(self, rows: list[Any]) -> list[Word]:
         """Announce what differs from the catalogue: whether the channel starts with a full list is not settled."""
         for row in rows:
-            contract = self.contracts.get(row["instId"])
-            if contract is None:
-                if row["instId"] not in self._ignored and row.get("instType", "SWAP") == "SWAP":
-                    return [CatalogueChanged(f"{row['instId']} is {row.get('state')}")]
+            try:
+                exchange_symbol, listed = row["instId"], read_row(row)
+            except Exception as error:  # one row of 300
+                self._bad_row(str(row.get("instId") if isinstance(row, dict) else row)[:40], error)
                 continue
-            known, listed = contract.instrument, read_row(row)
-            if listed is None or any(getattr(known, name) != getattr(listed, name) for name in _LISTED):
-                return [CatalogueChanged(f"{row['instId']} changed, and is {row.get('state')}")]
+            contract = self.contracts.get(exchange_symbol)
+            if contract is None and listed is None:
+                continue  # another product, or announced without its sizes
+            known = None if contract is None else contract.instrument
+            if known is None or any(getattr(known, name) != getattr(listed, name, None) for name in _LISTED):
+                return [CatalogueChanged(f"{exchange_symbol} is {row['state']}, unlike in the catalogue")]
         return []
 
     def _tickers(self, row: Mapping[str, Any], received_time: float) -> list[Word]:

@@ -355,7 +355,7 @@ class Adapter(AdapterBase):
         plans = self._book_plans("public", linear, channels)
         plans += self._book_plans("coinm", inverse, channels)
         market = [topic for channel, topic in MARKET_TOPICS.items() if channel in channels]
-        if trading:
+        if trading and market:  # announcements alone would leave the socket silent for hours
             url = f"{self._hosts['ws']}/market/stream"
             plans.append(self._plan("market", 0, url, [*market, CONTRACT_TOPIC], CAPACITY, idle_timeout_s=10.0))
         return plans
