@@ -4,6 +4,7 @@ Values come from the command line, then environment variables (PERPSCOPE_PORT=80
 --config, then the defaults below.
 """
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -11,7 +12,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-Positive = Annotated[float, Field(gt=0)]
+PREFIX = "PERPSCOPE_"
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[Finite, Field(gt=0)]
 
 
 class ConfigError(Exception):
@@ -21,7 +24,7 @@ class ConfigError(Exception):
 class Settings(BaseSettings):
     """Every setting, its unit and its default."""
 
-    model_config = SettingsConfigDict(env_prefix="PERPSCOPE_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     source: str = "live"  # live, demo, or replay:FOLDER
     host: str = "127.0.0.1"
@@ -33,9 +36,9 @@ class Settings(BaseSettings):
     judge_every_s: Positive = 0.5  # how often all pairs are judged
     stale_after_s: Positive = 10.0  # an older quote makes no opportunity
     max_lag_s: Positive = 1.0  # nor does one that came this late by the exchange's clock
-    min_net_bps: float = 0.0  # from this net edge on a pair counts as actionable
+    min_net_bps: Finite = 0.0  # from this net edge on a pair counts as actionable
     deviation_limit_bps: Positive = 20.0  # where the heatmap's colours saturate
-    taker_fee_bps: dict[str, float] = {}  # per exchange, instead of the published ones
+    taker_fee_bps: dict[str, Finite] = {}  # per exchange, instead of the published ones
 
     catalogue_every_s: Positive = 300.0  # how often listings are read again
     record_to: str = ""  # folder for raw frames; empty: do not record
@@ -75,6 +78,9 @@ def read_settings(config: str | None, **given: Any) -> Settings:
     Raises:
         ConfigError: If the file cannot be read or a value is wrong; says which.
     """
+    for variable in os.environ:
+        if variable.startswith(PREFIX) and variable.removeprefix(PREFIX).lower() not in Settings.model_fields:
+            raise ConfigError(f"there is no setting for the environment variable '{variable}'")
     _TomlFile.values = _read_file(config) if config else {}
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
@@ -86,12 +92,16 @@ def read_settings(config: str | None, **given: Any) -> Settings:
         raise ConfigError(f"setting '{name}' is {first['input']!r}: {first['msg'].lower()}") from None
     except Exception as error:  # a value of the environment that is no JSON where a list is needed
         raise ConfigError(f"the settings cannot be read: {error}") from None
+    finally:
+        _TomlFile.values = {}
 
 
 def _read_file(path: str) -> dict[str, Any]:
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"the configuration file '{path}' cannot be read: {error.strerror}") from None
+        raise ConfigError(
+            f"the configuration file '{path}' cannot be read: {(error.strerror or str(error)).lower()}"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"the configuration file '{path}' is not valid TOML: {error}") from None
