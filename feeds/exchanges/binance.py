@@ -6,7 +6,6 @@ Source: https://developers.binance.com/docs/derivatives (copy of 2026-05-28) and
 streams carry the rows of both products since 2026-06-30.
 """
 
-import logging
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -16,6 +15,7 @@ import orjson
 
 from feeds.errors import BadListing, BadPayload, RequestFailed, SubscriptionRejected, UnknownMessage
 from feeds.exchanges import _fields as fields
+from feeds.exchanges._binance_listing import NAME, PERPETUAL_TYPES, read_intervals, read_row, status_of
 from feeds.exchanges._plans import AdapterBase, read_shard, shard_of, shard_purpose, sharded
 from feeds.exchanges.base import (
     DEFAULT_CHANNELS,
@@ -29,10 +29,8 @@ from feeds.exchanges.base import (
     ServerTime,
     Word,
 )
-from market.models import AssetClass, Depth, Funding, Instrument, Kind, Quote, Status, Ticker
-from market.symbols import asset_class_of, canonical_symbol, normalise, tradfi_class
+from market.models import Depth, Funding, Instrument, Quote, Ticker
 
-NAME = "binance"
 ENDPOINTS = {
     "rest": "https://fapi.binance.com",
     "ws": "wss://fstream.binance.com",
@@ -47,24 +45,6 @@ LIFETIME_S = 24 * 3600.0
 MARKET_TOPICS = {"funding": "!markPrice@arr@1s", "ticker": "!ticker@arr"}
 CONTRACT_TOPIC = "!contractInfo"
 DEPTH_SUFFIX = "@depth10@500ms"
-DEFAULT_INTERVAL_H = 8.0  # fundingInfo lists only the contracts that differ from it or once did
-# VIP 0, 2026-07. USDC-margined and coin-margined contracts may be cheaper; never assume less than is charged.
-MAKER_FEE_BPS, TAKER_FEE_BPS = 2.0, 5.0
-
-_PERPETUAL_TYPES = frozenset({"PERPETUAL", "TRADIFI_PERPETUAL"})
-_STATUS = {
-    "TRADING": Status.TRADING,
-    "PENDING_TRADING": Status.PRE_MARKET,
-    "DELIVERED": Status.CLOSED,
-    "CLOSE": Status.CLOSED,
-}
-_CLASS = {
-    "COIN": AssetClass.CRYPTO,
-    "INDEX": AssetClass.INDEX,
-    "COMMODITY": AssetClass.COMMODITY,
-    "FX": AssetClass.FX,
-    "PREMARKET": AssetClass.PREIPO,
-}
 _DATED = re.compile(r"_\d{6}$")
 # Documented events that nobody here asks for.
 _UNUSED_EVENTS = frozenset(
@@ -73,8 +53,6 @@ _UNUSED_EVENTS = frozenset(
         *("compositeIndex", "assetIndexUpdate", "indexPriceUpdate", "indexPrice_kline", "markPrice_kline"),
     }
 )
-
-log = logging.getLogger(__name__)
 
 
 class _BookTicker(msgspec.Struct, gc=False):
@@ -246,10 +224,10 @@ class Decoder(fields.ContractDecoder):
 
     def _contract_info(self, row: dict[str, Any]) -> list[Word]:
         """Announce a listing or a change of status; changes of the margin tiers come the same way."""
-        if row.get("ct") not in _PERPETUAL_TYPES:
+        if row.get("ct") not in PERPETUAL_TYPES:
             return []
         contract = self.contracts.get(row["s"])
-        if contract is not None and contract.instrument.status is _STATUS.get(row["cs"], Status.HALTED):
+        if contract is not None and contract.instrument.status is status_of(row["cs"]):
             return []
         return [CatalogueChanged(f"{row['s']} is {row['cs']}")]
 
@@ -329,7 +307,7 @@ class Adapter(AdapterBase):
                 case {"symbols": list(symbols)}:
                     rows.extend(symbols)
                 case list(infos):
-                    intervals = {**(intervals or {}), **_intervals(infos)}
+                    intervals = {**(intervals or {}), **read_intervals(infos)}
                 case other:
                     raise BadListing(NAME, f"not an exchangeInfo: {other!r:.120}")
         if not rows:
@@ -337,8 +315,8 @@ class Adapter(AdapterBase):
         instruments = []
         for row in rows:
             try:
-                if row["contractType"] in _PERPETUAL_TYPES:
-                    instruments.append(_instrument(row, intervals))
+                if row["contractType"] in PERPETUAL_TYPES:
+                    instruments.append(read_row(row, intervals))
                 else:
                     self._ignored.add(row["symbol"])
             except Exception as error:  # one row of 900
@@ -415,65 +393,3 @@ def _request(method: str, topics: Sequence[str], request_id: str) -> str:
     # Documented as an integer; the answer repeats it, and `_id_of` turns it back into text.
     number = int(request_id) if request_id.isdecimal() else request_id
     return orjson.dumps({"method": method, "params": list(topics), "id": number}).decode()
-
-
-def _intervals(infos: list[Any]) -> dict[str, float]:
-    """Funding interval by symbol. [h]"""
-    intervals = {}
-    for info in infos:
-        try:
-            intervals[str(info["symbol"])] = fields.required(fields.amount(info["fundingIntervalHours"]), "interval")
-        except Exception as error:  # the interval of one contract
-            log.warning("left out an unreadable funding interval: %s", fields.describe(error))
-    return intervals
-
-
-def _asset_class(row: Mapping[str, Any]) -> AssetClass:
-    underlying = row.get("underlyingType", "COIN")
-    if underlying in _CLASS:
-        listed = _CLASS[underlying]
-    elif str(underlying).endswith("EQUITY"):
-        listed = AssetClass.EQUITY
-    else:  # the list of types grows: whatever is new is no coin
-        listed = tradfi_class(row["baseAsset"])
-    if listed is AssetClass.CRYPTO and row["contractType"] == "TRADIFI_PERPETUAL":
-        listed = tradfi_class(row["baseAsset"])
-    return asset_class_of(NAME, row["symbol"], listed)
-
-
-def _instrument(row: Mapping[str, Any], intervals: Mapping[str, float] | None) -> Instrument:
-    exchange_symbol, quote, settle = row["symbol"], row["quoteAsset"], row["marginAsset"]
-    # Only COIN-M rows have a contract size, and only COIN-M is inverse; BTCUSD_PERP looks linear by its name.
-    kind: Kind = "inverse" if "contractSize" in row else "linear"
-    asset_class = _asset_class(row)
-    name = normalise(NAME, exchange_symbol, row["baseAsset"], asset_class)
-    filters = {entry["filterType"]: entry for entry in row["filters"]}
-    step = filters.get("LOT_SIZE", {})
-    if kind == "inverse":
-        factor = fields.required(fields.amount(row["contractSize"]), "contract size")
-        min_notional = fields.amount(step.get("minQty"), factor)
-    else:
-        factor = name.multiplier
-        min_notional = fields.amount(filters.get("MIN_NOTIONAL", {}).get("notional"))
-    interval_h = None if intervals is None else intervals.get(exchange_symbol, DEFAULT_INTERVAL_H)
-    return Instrument(
-        exchange=NAME,
-        exchange_symbol=exchange_symbol,
-        symbol=canonical_symbol(name.asset, quote, kind, asset_class, settle),
-        base=name.asset,
-        quote=quote,
-        settle=settle,
-        kind=kind,
-        multiplier=name.multiplier,
-        contract_multiplier=factor,
-        tick_size=fields.price(filters.get("PRICE_FILTER", {}).get("tickSize"), name.multiplier),
-        lot_size=fields.amount(step.get("stepSize"), factor),
-        min_notional=min_notional,
-        funding_interval_h=interval_h,
-        status=_STATUS.get(row.get("status") or row["contractStatus"], Status.HALTED),
-        listed_time=fields.seconds(row.get("onboardDate")),
-        taker_fee_bps=TAKER_FEE_BPS,
-        maker_fee_bps=MAKER_FEE_BPS,
-        asset_class=asset_class,
-        pairing=name.pairing,
-    )

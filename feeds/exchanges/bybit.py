@@ -16,6 +16,7 @@ import orjson
 from feeds.book import Book
 from feeds.errors import BadListing, RequestFailed, SubscriptionRejected, UnknownMessage
 from feeds.exchanges import _fields as fields
+from feeds.exchanges._bybit_listing import KINDS, NAME, read_row
 from feeds.exchanges._plans import AdapterBase, sharded
 from feeds.exchanges.base import (
     DEFAULT_CHANNELS,
@@ -29,10 +30,8 @@ from feeds.exchanges.base import (
     ServerTime,
     Word,
 )
-from market.models import AssetClass, Depth, Funding, Instrument, Kind, Quote, Status, Ticker
-from market.symbols import PREIPO_NAMES, asset_class_of, canonical_symbol, normalise, tradfi_class
+from market.models import Depth, Funding, Instrument, Quote, Ticker
 
-NAME = "bybit"
 ENDPOINTS = {"rest": "https://api.bybit.com", "ws": "wss://stream.bybit.com"}
 TOPICS_PER_MESSAGE = 50
 # 21,000 characters of topics are allowed on a connection; the longest topic seen has 32.
@@ -41,11 +40,7 @@ MESSAGES_PER_S = 5.0
 QUOTE_TOPIC, TICKER_TOPIC, DEPTH_TOPIC = "orderbook.1.", "tickers.", "orderbook.50."
 DEPTH_LEVELS = 10
 RESYNC_EVERY_S = 30.0  # that update ids never skip is measured, not promised: do not resubscribe in circles
-# VIP 0, fee page of 2026-07-23: maker, taker.
-FEES_BPS = {"standard": (2.0, 5.5), "innovation": (4.0, 11.0), "pre_market": (4.0, 10.0)}
 
-_KINDS: Mapping[str, Kind] = {"LinearPerpetual": "linear", "InversePerpetual": "inverse"}
-_STATUS = {"Trading": Status.TRADING, "PreLaunch": Status.PRE_MARKET, "Closed": Status.CLOSED}
 _DATED = re.compile(r"-\d{1,2}[A-Z]{3}\d{2}$|[FGHJKMNQUVXZ]\d{2}$")
 _REFUSED_TOPIC = re.compile(r"topic:([^\s,]+)")
 _UNUSED_TOPICS = frozenset(
@@ -381,8 +376,8 @@ class Adapter(AdapterBase):
                     raise BadListing(NAME, f"not an instruments-info: {other!r:.120}")
             for row in rows:
                 try:
-                    if row["contractType"] in _KINDS:
-                        instruments.append(_instrument(row))
+                    if row["contractType"] in KINDS:
+                        instruments.append(read_row(row))
                     else:
                         self._ignored.add(row["symbol"])
                 except Exception as error:  # one row of 800
@@ -434,55 +429,3 @@ class Adapter(AdapterBase):
 
 def _request(operation: str, topics: Sequence[str], request_id: str) -> str:
     return orjson.dumps({"req_id": request_id, "op": operation, "args": list(topics)}).decode()
-
-
-def _instrument(row: Mapping[str, Any]) -> Instrument:
-    exchange_symbol, base, quote, settle = row["symbol"], row["baseCoin"], row["quoteCoin"], row["settleCoin"]
-    kind = _KINDS[row["contractType"]]
-    zone = row.get("symbolType") or ""
-    pre_market = bool(row.get("isPreListing")) or row["status"] == "PreLaunch"
-    listed = AssetClass.CRYPTO
-    if pre_market and (base in PREIPO_NAMES or zone == "stock"):
-        listed = AssetClass.PREIPO
-    elif zone not in ("", "innovation"):
-        listed = _CLASSES.get(zone) or tradfi_class(base)
-    asset_class = asset_class_of(NAME, exchange_symbol, listed)
-    name = normalise(NAME, exchange_symbol, base, asset_class, kind=kind, pre_market=pre_market)
-    factor = name.multiplier if kind == "linear" else 1.0  # a size counts bundles, or dollars
-    lots = row["lotSizeFilter"]
-    min_notional = fields.amount(lots.get("minNotionalValue"))
-    if min_notional is None and kind == "inverse":
-        min_notional = fields.amount(lots.get("minOrderQty"))
-    interval_min = fields.amount(row.get("fundingInterval"))
-    maker_fee_bps, taker_fee_bps = FEES_BPS[_fee_zone(zone, pre_market)]
-    return Instrument(
-        exchange=NAME,
-        exchange_symbol=exchange_symbol,
-        symbol=canonical_symbol(name.asset, quote, kind, asset_class, settle),
-        base=name.asset,
-        quote=quote,
-        settle=settle,
-        kind=kind,
-        multiplier=name.multiplier,
-        contract_multiplier=factor,
-        tick_size=fields.price(row["priceFilter"]["tickSize"], name.multiplier),
-        lot_size=fields.amount(lots["qtyStep"], factor),
-        min_notional=min_notional,
-        funding_interval_h=interval_min / 60 if interval_min else None,
-        status=_STATUS.get(row["status"], Status.HALTED),
-        listed_time=fields.seconds(row.get("launchTime")),
-        taker_fee_bps=taker_fee_bps,
-        maker_fee_bps=maker_fee_bps,
-        asset_class=asset_class,
-        pairing=name.pairing,
-    )
-
-
-_CLASSES = {"stock": AssetClass.EQUITY, "commodity": AssetClass.COMMODITY, "forex": AssetClass.FX}
-
-
-def _fee_zone(zone: str, pre_market: bool) -> str:
-    """The fee zone. That these flags are the zones is inferred, so the dearer one wins."""
-    if zone == "innovation":
-        return "innovation"
-    return "pre_market" if pre_market else "standard"
