@@ -161,6 +161,16 @@ def test_text_and_bytes_are_read_alike(name):
 
 
 @every_exchange
+def test_a_frame_that_comes_twice_is_counted(name):
+    decoder = decoder_of(name)
+    decoder.feed(FRAMES[name][0], 1.0)
+    assert decoder.outdated == 0
+
+    decoder.feed(FRAMES[name][0], 1.0)
+    assert decoder.outdated == 1
+
+
+@every_exchange
 @pytest.mark.parametrize("frame", [b"", b"\xff\xfe", b"{", b"[]", b"null", b"7", b'"x"', b"[" * 100_000, "\ud800"])
 def test_what_is_no_message_is_a_feed_error(name, frame):
     decoder = decoder_of(name)
