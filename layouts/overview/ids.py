@@ -1,0 +1,22 @@
+"""Ids of the Overview."""
+
+SHOWN = "overview-shown"  # data: which view and choices the page shows
+BEST_ORDER = "overview-best-order"
+FAMILY = "overview-family"
+
+NET = "overview-net"
+NET_WHERE = "overview-net-where"
+ACTIONABLE = "overview-actionable"
+ACTIONABLE_WHERE = "overview-actionable-where"
+EXCHANGES = "overview-exchanges"
+EXCHANGES_WHERE = "overview-exchanges-where"
+DISPERSION = "overview-dispersion"
+FUNNEL = "overview-funnel"
+BEST = "overview-best"
+BEST_NOTE = "overview-best-note"
+REASONS = "overview-reasons"
+REASONS_NOTE = "overview-reasons-note"
+STRIP = "overview-strip"
+HEATMAP = "overview-heatmap"
+HEATMAP_SUMMARY = "overview-heatmap-summary"
+DISPERSED = "overview-dispersed"

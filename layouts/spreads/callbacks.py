@@ -1,0 +1,133 @@
+"""The Spreads page: choosing a pair, showing it at every tick, its CSV file."""
+
+import asyncio
+from typing import Any
+
+from dash import Dash, Input, Output, State, ctx, html, no_update
+from dash.exceptions import PreventUpdate
+
+from desk import Desk, View
+from layouts import glance
+from layouts.components import csv_file, plainly
+from layouts.shell import ids as shell
+from layouts.spreads import figures, ids, rows
+from layouts.spreads.choice import Choice, complete, read
+from layouts.spreads.layout import leg_options
+from layouts.spreads.pair import as_csv, read_pair
+from layouts.theme import Theme, as_theme, empty
+
+NOTHING = "Choose a symbol that two exchanges list."
+
+
+def register(app: Dash, desk: Desk) -> None:
+    """Connect the page to the desk."""
+
+    @glance.per_view
+    def shown_pair(view: View, choice: Choice, window_s: float, theme: Theme) -> tuple[Any, ...]:
+        return show(desk, view, choice, window_s, theme)
+
+    @app.callback(
+        Output(ids.URL, "search"),
+        Output(ids.SYMBOL, "value"),
+        Output(ids.BUY, "options"),
+        Output(ids.BUY, "value"),
+        Output(ids.SELL, "options"),
+        Output(ids.SELL, "value"),
+        Input(ids.URL, "search"),
+        Input(ids.SYMBOL, "value"),
+        Input(ids.BUY, "value"),
+        Input(ids.SELL, "value"),
+        Input(ids.SWAP, "n_clicks"),
+        State(ids.URL, "pathname"),
+        prevent_initial_call=True,
+    )
+    def choose(search: str, symbol: str, buy: str, sell: str, _swaps: int, path: str) -> tuple[Any, ...]:
+        if path != "/spreads":
+            raise PreventUpdate
+        choice = complete(desk.view, chosen(ctx.triggered_id, search, symbol, buy, sell))
+        if choice.search == search and (choice.symbol, choice.buy, choice.sell) == (symbol, buy, sell):
+            raise PreventUpdate
+        options = leg_options(desk, choice)
+        address = no_update if choice.search == search else choice.search
+        return address, choice.symbol, options, choice.buy, options, choice.sell
+
+    @app.callback(
+        Output(ids.FACTS, "children"),
+        Output(ids.STATISTICS, "children"),
+        Output(ids.STATISTICS_NOTE, "children"),
+        Output(ids.LEGS, "children"),
+        Output(ids.ROUTES, "children"),
+        Output(ids.CHART, "figure"),
+        Output(ids.CHART_SUMMARY, "children"),
+        Output(ids.SHOWN, "data"),
+        Input(shell.TICK, "data"),
+        Input(shell.SWITCHED, "data"),
+        Input(shell.THEME, "data"),
+        Input(ids.SYMBOL, "value"),
+        Input(ids.BUY, "value"),
+        Input(ids.SELL, "value"),
+        Input(ids.WINDOW, "value"),
+        State(ids.SHOWN, "data"),
+        running=[(Output(shell.BUSY_PAGE, "data"), True, False)],
+    )
+    def update(
+        _tick: Any, _switched: Any, theme: str, symbol: str, buy: str, sell: str, minutes: int, shown: str | None
+    ) -> tuple[Any, ...]:
+        view, choice, look = desk.view, Choice(symbol or "", buy or "", sell or ""), as_theme(theme)
+        key = f"{glance.view_key(view)}|{choice.id}|{minutes}|{look}"
+        if shown == key:
+            raise PreventUpdate
+        return (*shown_pair(view, choice, 60.0 * (minutes or 15), look), key)
+
+    @app.callback(
+        Output(ids.DOWNLOAD, "data"),
+        Input(ids.CSV, "n_clicks"),
+        State(ids.SYMBOL, "value"),
+        State(ids.BUY, "value"),
+        State(ids.SELL, "value"),
+        State(ids.WINDOW, "value"),
+        prevent_initial_call=True,
+    )
+    async def download(clicks: int | None, symbol: str, buy: str, sell: str, minutes: int) -> Any:
+        if not clicks:
+            raise PreventUpdate
+        choice, source, view = Choice(symbol, buy, sell), desk.source.kind, desk.view
+        pair = await asyncio.to_thread(read_pair, desk, view, choice, 60.0 * minutes)
+        if pair is None:
+            raise PreventUpdate
+        text = await asyncio.to_thread(as_csv, source, choice, pair.series)
+        return csv_file(text, f"spread-{symbol}-{buy}-{sell}-{source}.csv")
+
+
+def chosen(trigger: str | None, search: str, symbol: str, buy: str, sell: str) -> Choice:
+    """What the user has just asked for: an address, another symbol, another leg, or the legs swapped."""
+    if trigger == ids.SWAP:
+        return Choice(symbol, sell, buy)
+    if trigger == ids.SYMBOL:
+        return Choice(symbol)
+    if trigger == ids.BUY:
+        return Choice(symbol, buy, sell if sell != buy else "")
+    if trigger == ids.SELL:
+        return Choice(symbol, buy if buy != sell else "", sell)
+    return read(search or "")
+
+
+def show(desk: Desk, view: View, choice: Choice, window_s: float, theme: Theme) -> tuple[Any, ...]:
+    """Everything the page shows of a pair."""
+    pair = read_pair(desk, view, choice, window_s)
+    if pair is None:
+        words = f"{choice.symbol} is listed nowhere. {NOTHING}" if choice.symbol else NOTHING
+        nothing = plainly(html.Span(words, className="hint"))
+        return nothing, None, "", None, None, empty(theme), words
+    buy, sell = glance.title(view, choice.buy), glance.title(view, choice.sell)
+    texts = plainly(
+        (
+            rows.facts(pair, view.min_net_bps),
+            rows.statistics(pair),
+            rows.statistics_note(pair, window_s),
+            rows.legs(view, pair),
+            rows.routes(view, pair),
+        )
+    )
+    figure = figures.chart(pair, buy, sell, window_s, view.judgement.time, theme)
+    return (*texts, figure, figures.summary(pair, buy, sell, window_s))
