@@ -130,7 +130,7 @@ class ExchangeMarket:
         self.burst: Floats = np.zeros(count)
         self._burst_target: Floats = np.zeros(count)
         self._burst_ends: list[tuple[int, int]] = []
-        spread_bps = np.where(rank < 15, 0.0, np.minimum(10.0, 0.3 + 7 * tail * setup.lognormal(0, 0.5, count)))
+        spread_bps = np.where(rank < 15, 0.0, np.minimum(7.0, 0.3 + 6 * tail * setup.lognormal(0, 0.5, count)))
         self._half_spread = spread_bps / 2 * 1e-4
         self._size_log_mean = np.log(60_000 * np.exp(-3.2 * tail))
         self.live = np.array([listing.status == LIVE for listing in self.listings])

@@ -40,6 +40,10 @@ class Simulator:
         self.seed = seed
         self.fair = FairPrices(seed)
         self.exchanges: dict[str, Exchange] = {name: load(name)(self.fair, seed, instruments) for name in exchanges}
+        for name, exchange in self.exchanges.items():
+            live = sum(1 for row in exchange.trading() if row.perpetual)
+            if live < instruments:
+                logger.warning("%s offers %d instruments, its names do not reach further", name, live)
         self.board = FaultBoard(dict(self.exchanges))
         self.rate = rate
         self.steps = 0

@@ -132,6 +132,13 @@ class Exchange(ABC):
                 del self.topics[key]
                 self.topic_ended(key)
 
+    def unsubscribe_spelt(self, connection: Connection, names: Iterable[str]) -> None:
+        """End subscriptions by the names the client gave; unknown ones are ignored."""
+        keys = {spelling: key for key, spelling in connection.topics.items()}
+        for name in names:
+            if name in keys:
+                self.unsubscribe(connection, keys[name])
+
     def topic_ended(self, key: Hashable) -> None:  # noqa: B027 (an optional hook)
         """The last subscriber of a topic is gone."""
 
@@ -232,8 +239,14 @@ class Exchange(ABC):
 
     # Sockets.
 
-    async def websocket(self, request: web.Request) -> web.StreamResponse:
-        """Serve one client until it or the exchange ends the connection."""
+    async def websocket(self, request: web.Request, *, group: str = "", wrapped: bool = False) -> web.StreamResponse:
+        """Serve one client until it or the exchange ends the connection.
+
+        Args:
+            request: The handshake.
+            group: What of the exchange this path serves, in the exchange module's own words.
+            wrapped: Whether payloads go out in an envelope on this path.
+        """
         if self.faults.reject_mode == "http503":
             return web.Response(status=503, text="Service Unavailable")
         refusal = self.refuse_connection(request)
@@ -247,6 +260,7 @@ class Exchange(ABC):
             await socket.close(code=WSCloseCode.GOING_AWAY)
             return socket
         connection = Connection(socket, request, self.faults, time.monotonic())
+        connection.group, connection.wrapped = group, wrapped
         self.connection_count += 1
         connection.number = self.connection_count
         self.connections.add(connection)

@@ -67,18 +67,13 @@ class Binance(Exchange):
         groups = {"/public": "public", "/market": "market", "": "legacy"} if port == "" else {"": "cm"}
         routes: list[web.RouteDef] = []
         for prefix, group in groups.items():
-            handler = partial(self._open, group)
-            routes.append(web.get(f"{prefix}/stream", partial(handler, True)))
-            routes.append(web.get(f"{prefix}/ws", partial(handler, False)))
-            routes.append(web.get(f"{prefix}/ws/{{streams:.+}}", partial(handler, False)))
+            bare = partial(self.websocket, group=group)
+            routes.append(web.get(f"{prefix}/stream", partial(self.websocket, group=group, wrapped=True)))
+            routes.append(web.get(f"{prefix}/ws", bare))
+            routes.append(web.get(f"{prefix}/ws/{{streams:.+}}", bare))
         return routes + self.rest.routes("um" if port == "" else "cm")
 
-    async def _open(self, group: str, wrapped: bool, request: web.Request) -> web.StreamResponse:
-        request["group"], request["wrapped"] = group, wrapped
-        return await self.websocket(request)
-
     def on_open(self, connection: Connection, request: web.Request) -> None:
-        connection.group, connection.wrapped = request["group"], request["wrapped"]
         self.windows[connection] = SlidingWindow(self.settings["messages_per_s"], MESSAGE_WINDOW_S)
         names = request.match_info.get("streams") or request.query.get("streams") or ""
         self._subscribe_all(connection, [name for name in names.split("/") if name])
@@ -139,7 +134,7 @@ class Binance(Exchange):
                     connection, {"error": {"code": 2, "msg": "Invalid request: service unavailable"}, "id": number}
                 )
                 return
-            new = {name for name in names if name not in connection.topics.values()}
+            new = set(names).difference(connection.topics.values())
             if len(connection.topics) + len(new) > STREAM_LIMIT:
                 self._answer(connection, {"error": {"code": 4, "msg": "Too many subscriptions"}, "id": number})
                 connection.close(1008, "Invalid request")
@@ -147,9 +142,7 @@ class Binance(Exchange):
             self._answer(connection, {"result": None, "id": number})
             self._subscribe_all(connection, names)
         elif method == "UNSUBSCRIBE":
-            for name in names:
-                for key in [key for key, spelling in connection.topics.items() if spelling == name]:
-                    self.unsubscribe(connection, key)
+            self.unsubscribe_spelt(connection, names)
             self._answer(connection, {"result": None, "id": number})
         else:
             self._answer(connection, {"error": {"code": 0, "msg": "Unknown property"}, "id": number})

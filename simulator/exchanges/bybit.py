@@ -92,9 +92,7 @@ class Bybit(Exchange):
             elif operation == "subscribe":
                 self._subscribe_all(connection, request, arguments)
             else:
-                for topic in arguments:
-                    for key in [key for key, spelling in connection.topics.items() if spelling == topic]:
-                        self.unsubscribe(connection, key)
+                self.unsubscribe_spelt(connection, arguments)
                 self._answer(connection, request, True, "")
         else:
             self._answer(connection, request, False, "error:invalid op")

@@ -227,10 +227,14 @@ class Okx(Exchange):
         if self.by_index_name[uly] is listing:
             self._publish_slow("index-tickers", uly, listing, IDLE_MARK_STEPS)
         for channel, period in (("funding-rate", FUNDING_STEPS), ("open-interest", OPEN_INTEREST_STEPS)):
-            if step % period == listing.index % period:
+            if step % period == _phase(listing.index, period):
                 self._publish_slow(channel, symbol, listing, 0)
         quiet = self.market.top_time[listing.index] < self.time - 60
-        if quiet and step % IDLE_BOOK_STEPS == listing.index % IDLE_BOOK_STEPS and ("bbo-tbt", symbol) in self.topics:
+        if (
+            quiet
+            and step % IDLE_BOOK_STEPS == _phase(listing.index, IDLE_BOOK_STEPS)
+            and ("bbo-tbt", symbol) in self.topics
+        ):
             self.publish(("bbo-tbt", symbol), self._standing_bbo(listing))
 
     def _publish_slow(self, channel: str, name: str, listing: Listing, idle_steps: int) -> None:
@@ -328,3 +332,8 @@ class Okx(Exchange):
             arg = {"channel": "instruments", "instType": listing.host}
             frame = orjson.dumps({"arg": arg, "data": [self.rest.instrument_row(listing)]})
             self.publish(("instruments", listing.host), frame)
+
+
+def _phase(index: int, period: int) -> int:
+    """When in its period a listing's turn comes: its own step of a second, in seconds that differ between listings."""
+    return index % SECOND_STEPS + SECOND_STEPS * (index * 7 % (period // SECOND_STEPS))
