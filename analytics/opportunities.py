@@ -184,7 +184,7 @@ def _measure(
     net = spreads.net_edge_bps(gross, expected, cost)
     size = np.minimum(snapshot["ask_size"][s, buy], snapshot["bid_size"][s, sell])
     mean_mid = (bid[s, buy] + ask[s, buy] + bid[s, sell] + ask[s, sell]) / 4.0
-    hourly = snapshot["funding_rate"] / snapshot["funding_interval_h"]
+    hourly = spreads.funding_per_hour(snapshot["funding_rate"], snapshot["funding_interval_h"])
     verdict = pair_verdict[s, buy, sell]
     order = np.lexsort((-np.nan_to_num(net, nan=-np.inf), verdict != Verdict.OK))
     columns = Pairs(

@@ -9,7 +9,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.spreads import row_median
+from analytics.spreads import row_middles
 from store.snapshot import Matrix, Snapshot
 
 Codes = NDArray[np.int8]
@@ -47,7 +47,8 @@ MEANING: dict[Verdict, str] = {
     Verdict.LAGGING: "the quote came too late by the exchange's own clock",
     Verdict.ONE_SIDED: "one side of the book is empty",
     Verdict.CROSSED: "the best bid is not below the best ask",
-    Verdict.DIFFERENT_ASSET: "its index or mark price does not agree with the other exchanges within 3 %",
+    Verdict.DIFFERENT_ASSET: "its index or mark price does not agree with the other exchanges within 3 %, or is not"
+    " there to settle a name in doubt",
     Verdict.IMPLAUSIBLE: "the edge is above 10 %, which no real one was ever seen to be",
 }
 
@@ -82,26 +83,36 @@ def leg_verdicts(snapshot: Snapshot, now: float, limits: Limits) -> Codes:
     codes = np.full(bid.shape, Verdict.OK, dtype=np.int8)
     for verdict, refused in reversed(tests):
         codes[refused] = verdict
-    other = different_asset(snapshot["index_price"], snapshot["mark_price"], codes == Verdict.OK, limits)
+    reference = asset_reference(snapshot["index_price"], snapshot["mark_price"], codes == Verdict.OK)
+    other = different_asset(reference, limits) | (grid.in_doubt & ~compared(reference))
     codes[(codes == Verdict.OK) & other] = Verdict.DIFFERENT_ASSET
     return codes
 
 
-def different_asset(
-    index_price: Matrix, mark_price: Matrix, usable: NDArray[np.bool_], limits: Limits
-) -> NDArray[np.bool_]:
+def asset_reference(index_price: Matrix, mark_price: Matrix, usable: NDArray[np.bool_]) -> Matrix:
+    """What an exchange says the asset is worth: its index, or its mark where it publishes none. [quote per coin]
+
+    Any shape; NaN where neither is known, and for quotes that are not usable.
+    """
+    return np.where(usable, np.where(np.isnan(index_price), mark_price, index_price), np.nan)
+
+
+def compared(reference: Matrix) -> NDArray[np.bool_]:
+    """Which references have another one beside them to be compared with, shape (S, E)."""
+    known = ~np.isnan(reference)
+    beside: NDArray[np.bool_] = known & (known.sum(axis=1) >= 2)[:, None]
+    return beside
+
+
+def different_asset(reference: Matrix, limits: Limits) -> NDArray[np.bool_]:
     """Which quotes do not belong to the same asset as the rest of their row, shape (S, E).
 
-    The references are each exchange's index, or its mark where it publishes none, against the median of the row.
-    Of two that disagree neither can be trusted, so both are refused. A leg without a reference cannot be judged here.
+    Each reference is held against both middle values of its row. Of an odd number that is the median; of two, or of
+    two against two, each side is held against the other, and as neither can be trusted both are refused. A leg
+    without a reference cannot be judged here.
     """
-    reference = np.where(np.isnan(index_price), mark_price, index_price)
-    reference = np.where(usable, reference, np.nan)
-    median = row_median(reference)
-    with np.errstate(invalid="ignore"):
-        ratio = reference / median[:, None]
-        # Of two, the median lies in the middle: half the distance shows on each side.
-        pair = np.sum(~np.isnan(reference), axis=1) == 2
-        width = np.where(pair, limits.same_asset_within / 2.0, limits.same_asset_within)
-        off: NDArray[np.bool_] = np.abs(ratio - 1.0) > width[:, None]
+    low, high = row_middles(reference)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.maximum(reference / low[:, None], high[:, None] / reference)
+        off: NDArray[np.bool_] = ratio > 1.0 + limits.same_asset_within
     return off

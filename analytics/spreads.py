@@ -17,14 +17,23 @@ def mid_price(bid_price: Array, ask_price: Array) -> Array:
     return (bid_price + ask_price) / 2.0
 
 
-def row_median(values: Array) -> Array:
-    """Median of each row over what is known, shape (S, E) -> (S,); NaN where nothing is."""
+def row_middles(values: Array) -> tuple[Array, Array]:
+    """The two middle values of each row over what is known, shape (S, E) -> (S,) each; the same one of an odd count.
+
+    NaN where nothing is known.
+    """
+    if values.shape[1] == 0:
+        return np.full(len(values), np.nan), np.full(len(values), np.nan)
     ordered = np.sort(values, axis=1)  # NaN sorts last
     count = np.sum(~np.isnan(values), axis=1)
     rows = np.arange(len(values))
-    low, high = np.maximum(count - 1, 0) // 2, np.maximum(count, 1) // 2
-    median: Array = (ordered[rows, low] + ordered[rows, np.minimum(high, np.maximum(count - 1, 0))]) / 2.0
-    return median
+    return ordered[rows, np.maximum(count - 1, 0) // 2], ordered[rows, np.minimum(count // 2, values.shape[1] - 1)]
+
+
+def row_median(values: Array) -> Array:
+    """Median of each row over what is known, shape (S, E) -> (S,); NaN where nothing is."""
+    low, high = row_middles(values)
+    return (low + high) / 2.0
 
 
 def deviation_bps(mid: Array) -> Array:
@@ -107,15 +116,20 @@ def touch_size(bid_size: Array, ask_size: Array) -> Array:
     return np.minimum(ask_size[:, :, None], bid_size[:, None, :])
 
 
+def funding_per_hour(funding_rate: Array, funding_interval_h: Array) -> Array:
+    """Rate per hour r / h, any shape. [fraction per hour] NaN where the interval is unknown or no interval."""
+    return funding_rate / np.where(funding_interval_h > 0.0, funding_interval_h, np.nan)
+
+
 def carry_per_hour(funding_rate: Array, funding_interval_h: Array) -> Array:
     """Funding earned per hour by a pair: r_S / h_S - r_L / h_L, shape (S, E) -> (S, E, E). [fraction per hour]
 
     The short receives a positive rate, the long pays it. NaN where a rate or its interval is unknown.
     """
-    hourly = funding_rate / funding_interval_h
+    hourly = funding_per_hour(funding_rate, funding_interval_h)
     return hourly[:, None, :] - hourly[:, :, None]
 
 
 def funding_apr(funding_rate: Array, funding_interval_h: Array) -> Array:
-    """Simple annual rate r * 8760 / h, any shape. [fraction per year]"""
-    return funding_rate * 8_760.0 / funding_interval_h
+    """Simple annual rate r * 8760 / h, any shape. [fraction per year] NaN where the interval is unknown."""
+    return funding_per_hour(funding_rate, funding_interval_h) * 8_760.0

@@ -63,8 +63,8 @@ class Grid:
     """Who lists what: the axes of a snapshot and what the listings say, all of one moment.
 
     symbols, exchanges: the axes. instruments: by (exchange, symbol). Matrices have shape (S, E):
-    listed, trading, pairable: booleans. taker_fee_bps [bps], tick_size [quote per coin], lot_size [coins]: NaN
-    where not listed or not known.
+    listed, trading, pairable: booleans. in_doubt: pairable, but only once its price agrees. taker_fee_bps [bps],
+    tick_size [quote per coin], lot_size [coins]: NaN where not listed or not known.
     """
 
     symbols: tuple[str, ...]
@@ -73,6 +73,7 @@ class Grid:
     listed: NDArray[np.bool_]
     trading: NDArray[np.bool_]
     pairable: NDArray[np.bool_]
+    in_doubt: NDArray[np.bool_]
     taker_fee_bps: Matrix
     tick_size: Matrix
     lot_size: Matrix
@@ -100,6 +101,7 @@ def build_grid(
         listed=np.zeros(shape, dtype=bool),
         trading=np.zeros(shape, dtype=bool),
         pairable=np.zeros(shape, dtype=bool),
+        in_doubt=np.zeros(shape, dtype=bool),
         taker_fee_bps=np.full(shape, NAN),
         tick_size=np.full(shape, NAN),
         lot_size=np.full(shape, NAN),
@@ -111,11 +113,13 @@ def build_grid(
         grid.listed[cell] = True
         grid.trading[cell] = instrument.status is Status.TRADING
         grid.pairable[cell] = instrument.pairing in (Pairing.OK, Pairing.CHECK) and instrument.kind != "quanto"
+        grid.in_doubt[cell] = instrument.pairing is Pairing.CHECK
         grid.taker_fee_bps[cell] = own_fees.get(exchange, instrument.taker_fee_bps)
         grid.tick_size[cell] = NAN if instrument.tick_size is None else instrument.tick_size
         if instrument.kind == "linear" and instrument.lot_size is not None:
             grid.lot_size[cell] = instrument.lot_size
-    for matrix in (grid.listed, grid.trading, grid.pairable, grid.taker_fee_bps, grid.tick_size, grid.lot_size):
+    flags = (grid.listed, grid.trading, grid.pairable, grid.in_doubt)
+    for matrix in (*flags, grid.taker_fee_bps, grid.tick_size, grid.lot_size):
         matrix.flags.writeable = False  # shared by every reader
     return grid
 

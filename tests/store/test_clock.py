@@ -76,6 +76,7 @@ def test_a_floor_inside_the_bounds_is_left_alone():
 def test_a_clock_stepped_back_is_noticed_and_the_old_minima_are_dropped():
     """The exchange's clock jumps 5 s back: raw delays grow from 0.05 to 5.05 s without being late."""
     clock = ExchangeClock()
+    clock.bound(NOW - 10, NOW - 10.05, NOW - 9.95)
     observe(clock, 0.05, NOW)
     assert clock.bound(NOW - 5, NOW - 0.05, NOW + 0.05)
     assert 4.8 <= clock.floor_s <= 5.2
@@ -86,6 +87,7 @@ def test_a_clock_stepped_back_is_noticed_and_the_old_minima_are_dropped():
 def test_a_clock_stepped_forward_is_noticed():
     """The exchange's clock jumps 5 s ahead: raw delays fall to -4.95 s."""
     clock = ExchangeClock()
+    clock.bound(NOW - 10, NOW - 10.05, NOW - 9.95)
     observe(clock, 0.05, NOW)
     assert clock.bound(NOW + 5, NOW - 0.05, NOW + 0.05)
     assert clock.floor_s == pytest.approx(-4.95 + SLACK_S, abs=1e-6)
@@ -96,3 +98,18 @@ def test_the_first_answer_of_the_time_endpoint_is_no_step():
     clock = ExchangeClock()
     assert not clock.bound(NOW + 100, NOW, NOW + 0.05)
     assert observe(clock, -99.97, NOW + 1) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_slow_answers_that_could_both_be_right_are_no_step():
+    """A round trip of 20 s allows an offset of -10 to 10 s, which a later quick answer of 5 s does not contradict."""
+    clock = ExchangeClock()
+    clock.bound(NOW, NOW - 10, NOW + 10)
+    assert not clock.bound(NOW + 20, NOW + 24.95, NOW + 25.05)
+
+
+def test_recent_lateness_is_the_median_of_the_last_messages():
+    clock = ExchangeClock()
+    assert clock.recent_s() is None
+    for i, raw in enumerate([0.1] * 60 + [2.1] * 40):
+        observe(clock, raw, NOW + i / 100)
+    assert clock.recent_s() == pytest.approx(2.0, abs=1e-5)

@@ -1,0 +1,427 @@
+"""Pairs judged: against plain loops, and never an actionable one that may not be."""
+
+import math
+import statistics
+
+import numpy as np
+import pytest
+
+from analytics import spreads
+from analytics.opportunities import Judgement, judge
+from analytics.quality import Limits, Verdict, leg_verdicts
+from market.models import Pairing, Status
+from store.snapshot import Snapshot, SnapshotStore
+from tests.store.scripted import NOW, funding, instrument, quote, same, store_of
+
+LIMITS = Limits()
+EXCHANGES = ["binance", "bybit", "gate", "okx", "mexc"]
+
+
+def no_exit(symbol, buy, sell):
+    """Every pair is expected to close at its mids."""
+    return np.zeros(len(symbol)), np.full(len(symbol), 3.0)
+
+
+def unknown_exit(symbol, buy, sell):
+    return np.full(len(symbol), np.nan), np.zeros(len(symbol))
+
+
+def some_exit(symbol, buy, sell):
+    """A different expectation for each pair, some of them unknown."""
+    exits = -1.0 * ((symbol * 7 + buy * 3 + sell) % 11)
+    return np.where(exits == -4.0, np.nan, exits), np.where(exits == -4.0, 0.0, 60.0)
+
+
+def judged(store: SnapshotStore, exits=no_exit, minimum: float = 0.0, most: int = 2_000) -> Judgement:
+    return judge(store.snapshot(), NOW, exits, LIMITS, minimum, most)
+
+
+def rows(judgement: Judgement) -> dict[tuple[str, str, str], int]:
+    """Position of each pair by symbol, bought and sold exchange."""
+    pairs, snapshot = judgement.pairs, judgement.snapshot
+    return {
+        (snapshot.symbols[s], snapshot.exchanges[b], snapshot.exchanges[x]): i
+        for i, (s, b, x) in enumerate(zip(pairs.symbol, pairs.buy, pairs.sell, strict=True))
+    }
+
+
+# -- one pair by hand ------------------------------------------------------------------------------------------
+
+
+def test_every_number_of_a_pair():
+    """Buy binance at 100.2, sell bybit at 101.0; mids 100.1 and 101.2, mean 100.65.
+
+    gross 1e4 * 0.8 / 100.65 = 79.4834, exit now 1e4 * (100.0 - 101.4) / 100.65 = -139.0959, four fees of 5: 20,
+    net 79.4834 - 20 = 59.4834. Size min(3, 2) = 2 coins, notional 201.3, profit 201.3 * 59.4834 / 1e4 = 1.1974.
+    Carry over 8 h: short receives 0.0004 / 4 h, long pays 0.0001 / 8 h: 8 * (0.0001 - 0.0000125) = 7 bps.
+    """
+    store = store_of(
+        ["binance", "bybit"],
+        quote("binance", 100.0, 100.2, sizes=(1.0, 3.0), at=NOW - 1),
+        quote("bybit", 101.0, 101.4, sizes=(2.0, 5.0), at=NOW - 2),
+        funding("binance", funding_rate=0.0001, funding_interval_h=8.0),
+        funding("bybit", funding_rate=0.0004, funding_interval_h=4.0),
+    )
+    judgement = judged(store)
+    pairs = judgement.pairs
+    i = rows(judgement)["BTC-USDT", "binance", "bybit"]
+    assert i == 0
+    wanted = {
+        "buy_price": 100.2,
+        "sell_price": 101.0,
+        "entry": 79.4834,
+        "exit_now": -139.0959,
+        "expected_exit": 0.0,
+        "exit_samples": 3.0,
+        "fees": 20.0,
+        "net": 59.4834,
+        "size": 2.0,
+        "notional": 201.3,
+        "profit": 1.1974,
+        "buy_age": 1.0,
+        "sell_age": 2.0,
+        "carry_8h": 7.0,
+    }
+    found = {name: float(getattr(pairs, name)[i]) for name in wanted}
+    assert found == pytest.approx(wanted, abs=1e-4)
+    assert pairs.verdict[i] == Verdict.OK
+    back = rows(judgement)["BTC-USDT", "bybit", "binance"]
+    assert pairs.entry[back] == pairs.exit_now[i]
+    assert pairs.carry_8h[back] == pytest.approx(-7.0)
+
+
+def test_an_unknown_interval_leaves_the_carry_unknown():
+    store = SnapshotStore(["binance", "bybit"])
+    for exchange in ("binance", "bybit"):
+        store.set_instruments(exchange, [instrument(exchange, funding_interval_h=None)])
+        store.write([quote(exchange, 100.0, 100.1), funding(exchange, funding_rate=0.0001)])
+    assert np.isnan(judged(store).pairs.carry_8h).all()
+
+
+def test_without_an_expected_exit_nothing_is_actionable():
+    store = store_of(["binance", "bybit"], quote("binance", 100.0, 100.1), quote("bybit", 103.0, 103.1))
+    judgement = judged(store, unknown_exit)
+    assert np.isnan(judgement.pairs.net).all()
+    assert judgement.funnel.net_positive == judgement.funnel.actionable == 0
+
+
+# -- against plain loops ---------------------------------------------------------------------------------------
+
+
+def random_store(seed: int) -> SnapshotStore:
+    """A small market in which everything that can be wrong is, somewhere."""
+    rng = np.random.default_rng(seed)
+    symbols = [f"C{i}-USDT" for i in range(6)]
+    store = SnapshotStore(EXCHANGES)
+    for exchange in EXCHANGES:
+        listing = [
+            instrument(
+                exchange,
+                symbol,
+                taker_fee_bps=float(rng.choice([2.0, 4.5, 6.0])),
+                status=Status.HALTED if rng.random() < 0.1 else Status.TRADING,
+                pairing=rng.choice([Pairing.OK, Pairing.OK, Pairing.OK, Pairing.OK, Pairing.CHECK, Pairing.DENY]),
+                funding_interval_h=float(rng.choice([1.0, 4.0, 8.0])) if rng.random() < 0.8 else None,
+            )
+            for symbol in symbols
+            if rng.random() < 0.85
+        ]
+        store.set_instruments(exchange, listing)
+        for symbol in [row.symbol for row in listing]:
+            if rng.random() < 0.9:
+                bid = 100.0 * (1.0 + rng.normal() * (0.004 if rng.random() < 0.9 else 0.2))
+                ask = bid * (1.0 + rng.normal() * 0.0005 + 0.0005)
+                sizes = float(rng.uniform(0.1, 9.0)), float(rng.uniform(0.1, 9.0))
+                at = NOW - float(rng.choice([0.1, 1.0, 5.0, 11.0]))
+                sides = (None, ask) if rng.random() < 0.05 else (bid, ask)
+                store.write([quote(exchange, *sides, symbol, sizes=sizes, at=at, event=at - 0.1)])
+                if rng.random() < 0.1:
+                    store.write([quote(exchange, bid, ask, symbol, sizes=sizes, at=at + 3, event=at + 0.5)])
+            if rng.random() < 0.1:
+                store.lose(exchange, [symbol])
+            if rng.random() < 0.7:
+                store.write([funding(exchange, symbol, index_price=100.0 * float(rng.choice([1.0, 1.001, 1.06])))])
+            if rng.random() < 0.7:
+                store.write([funding(exchange, symbol, funding_rate=float(rng.normal() * 1e-4))])
+    return store
+
+
+def first_reason(snapshot: Snapshot, s: int, e: int) -> Verdict:
+    """The tests of one leg but the comparison of assets, one after the other."""
+    value = {name: float(snapshot[name][s, e]) for name in ("bid_price", "ask_price", "received_time", "lag_s", "live")}
+    listed = snapshot.grid.instruments.get((snapshot.exchanges[e], snapshot.symbols[s]))
+    if listed is None:
+        return Verdict.NOT_LISTED
+    if listed.pairing not in (Pairing.OK, Pairing.CHECK) or listed.kind == "quanto":
+        return Verdict.NOT_PAIRED
+    if listed.status is not Status.TRADING:
+        return Verdict.NOT_TRADING
+    if math.isnan(value["received_time"]):
+        return Verdict.NO_QUOTE
+    if value["live"] != 1.0:
+        return Verdict.FEED_LOST
+    if NOW - value["received_time"] > LIMITS.stale_after_s:
+        return Verdict.STALE_LEG
+    if value["lag_s"] > LIMITS.max_lag_s:
+        return Verdict.LAGGING
+    if math.isnan(value["bid_price"]) or math.isnan(value["ask_price"]):
+        return Verdict.ONE_SIDED
+    if value["bid_price"] >= value["ask_price"]:
+        return Verdict.CROSSED
+    return Verdict.OK
+
+
+def leg_reasons(snapshot: Snapshot, s: int) -> list[Verdict]:
+    """The reasons against one row, the comparison of assets included."""
+    reasons = [first_reason(snapshot, s, e) for e in range(len(snapshot.exchanges))]
+    references = {}
+    for e, reason in enumerate(reasons):
+        index, mark = snapshot["index_price"][s, e], snapshot["mark_price"][s, e]
+        reference = mark if math.isnan(index) else index
+        if reason is Verdict.OK and not math.isnan(reference):
+            references[e] = float(reference)
+    for e, reason in enumerate(reasons):
+        if reason is not Verdict.OK:
+            continue
+        if e in references:
+            low, high = (
+                middle(list(references.values())) for middle in (statistics.median_low, statistics.median_high)
+            )
+            if references[e] > 1.03 * low or high > 1.03 * references[e]:
+                reasons[e] = Verdict.DIFFERENT_ASSET
+        listed = snapshot.grid.instruments[snapshot.exchanges[e], snapshot.symbols[s]]
+        if listed.pairing is Pairing.CHECK and (e not in references or len(references) < 2):
+            reasons[e] = Verdict.DIFFERENT_ASSET
+    return reasons
+
+
+def pair_reason(legs: list[Verdict], entry: float, buy: int, sell: int) -> Verdict:
+    wrong = [leg for leg in (legs[buy], legs[sell]) if leg is not Verdict.OK]
+    if wrong:
+        return min(wrong)
+    return Verdict.IMPLAUSIBLE if entry > 1_000.0 else Verdict.OK
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_judging_agrees_with_plain_loops(seed):
+    store = random_store(seed)
+    snapshot = store.snapshot()
+    judgement = judged(store, some_exit, minimum=5.0)
+    at, pairs = rows(judgement), judgement.pairs
+    bid, ask = snapshot["bid_price"], snapshot["ask_price"]
+    counts: dict[Verdict, int] = {}
+    for s, symbol in enumerate(snapshot.symbols):
+        legs = leg_reasons(snapshot, s)
+        assert [Verdict(code) for code in judgement.verdicts[s].tolist()] == legs
+        mids = [float(bid[s, e] + ask[s, e]) / 2 for e, leg in enumerate(legs) if leg is Verdict.OK]
+        for e, leg in enumerate(legs):
+            if leg is Verdict.OK and len(mids) > 1:
+                mid = float(bid[s, e] + ask[s, e]) / 2
+                assert judgement.deviation_bps[s, e] == pytest.approx((mid / statistics.median(mids) - 1) * 1e4)
+            else:
+                assert math.isnan(judgement.deviation_bps[s, e])
+        for buy, bought in enumerate(EXCHANGES):
+            for sell, sold in enumerate(EXCHANGES):
+                if buy == sell:
+                    assert (symbol, bought, sold) not in at
+                    continue
+                mean = float(bid[s, buy] + ask[s, buy] + bid[s, sell] + ask[s, sell]) / 4
+                entry = 1e4 * float(bid[s, sell] - ask[s, buy]) / mean
+                verdict = pair_reason(legs, entry, buy, sell)
+                counts[verdict] = counts.get(verdict, 0) + 1
+                if verdict is Verdict.NOT_LISTED:
+                    assert (symbol, bought, sold) not in at
+                    continue
+                fees = 2 * sum(snapshot.grid.instruments[exchange, symbol].taker_fee_bps for exchange in (bought, sold))
+                shown = verdict is Verdict.OK or entry - fees > 0.0
+                assert ((symbol, bought, sold) in at) is shown
+                if not shown:
+                    continue
+                i = at[symbol, bought, sold]
+                exits, _ = some_exit(*(np.array([k]) for k in (s, buy, sell)))
+                size = min(float(snapshot["ask_size"][s, buy]), float(snapshot["bid_size"][s, sell]))
+                rate, hours = snapshot["funding_rate"], snapshot["funding_interval_h"]
+                carry = (rate[s, sell] / hours[s, sell] - rate[s, buy] / hours[s, buy]) * 8e4
+                found = [
+                    pairs.entry[i],
+                    pairs.fees[i],
+                    pairs.net[i],
+                    pairs.size[i],
+                    pairs.notional[i],
+                    pairs.carry_8h[i],
+                ]
+                wanted = [entry, fees, entry + float(exits[0]) - fees, size, size * mean, float(carry)]
+                assert found == pytest.approx(wanted, nan_ok=True)
+                assert pairs.verdict[i] == verdict
+    counted = {verdict: count for verdict, count in counts.items() if verdict > Verdict.NOT_LISTED}
+    assert judgement.reasons == counted
+    assert judgement.funnel.tradable == counts.get(Verdict.OK, 0)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_the_funnel_adds_up_and_every_refused_pair_has_one_reason(seed):
+    judgement = judged(random_store(seed), some_exit)
+    funnel, reasons = judgement.funnel, judgement.reasons
+    assert funnel.seen == funnel.tradable + sum(reasons.values())
+    unfresh = (Verdict.NO_QUOTE, Verdict.FEED_LOST, Verdict.STALE_LEG, Verdict.LAGGING)
+    assert funnel.fresh == funnel.seen - sum(reasons.get(verdict, 0) for verdict in unfresh)
+    assert funnel.seen >= funnel.fresh >= funnel.tradable >= funnel.net_positive >= funnel.actionable
+    assert Verdict.OK not in reasons
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_pairs_come_in_order_actionable_ones_first(seed):
+    pairs = judged(random_store(seed), some_exit).pairs
+    refused = pairs.verdict != Verdict.OK
+    assert same(refused, np.sort(refused))
+    for part in (pairs.net[~refused], pairs.net[refused]):
+        known = part[~np.isnan(part)]
+        assert same(known, np.sort(known)[::-1])
+        assert np.isnan(part[len(known) :]).all()
+
+
+# -- what may never be actionable ------------------------------------------------------------------------------
+
+
+def gap_store(exchanges: tuple[str, ...] = ("binance", "bybit"), **changed: object) -> SnapshotStore:
+    """The last exchange bids 1 % above the asks of the others: an opportunity, if nothing is wrong with it."""
+    words = [quote(exchange, 100.0, 100.1, event=NOW - 0.05) for exchange in exchanges[:-1]]
+    store = store_of(list(exchanges), *words, quote(exchanges[-1], 101.1, 101.2, event=NOW - 0.05))
+    if changed:
+        store.set_instruments(exchanges[-1], [instrument(exchanges[-1], **changed)])
+    return store
+
+
+def spoil_nothing(store: SnapshotStore) -> None:
+    """The control: without a fault this is an opportunity."""
+
+
+def spoil_stale(store: SnapshotStore) -> None:
+    store.write([quote("bybit", 101.1, 101.2, at=NOW - 11)])
+
+
+def spoil_lost(store: SnapshotStore) -> None:
+    store.lose("bybit", ["BTC-USDT"])
+
+
+def spoil_side(store: SnapshotStore) -> None:
+    store.write([quote("bybit", 101.1, None)])
+
+
+def spoil_crossed(store: SnapshotStore) -> None:
+    store.write([quote("bybit", 101.3, 101.2)])
+
+
+def spoil_halted(store: SnapshotStore) -> None:
+    store.set_instruments("bybit", [instrument("bybit", status=Status.HALTED)])
+
+
+def spoil_lag(store: SnapshotStore) -> None:
+    store.write([quote("bybit", 101.2, 101.3, event=NOW - 0.01, at=NOW + 2)])
+
+
+def spoil_name(store: SnapshotStore) -> None:
+    store.set_instruments("bybit", [instrument("bybit", pairing=Pairing.DENY)])
+
+
+def spoil_asset(store: SnapshotStore) -> None:
+    store.write([funding("binance", index_price=100.0), funding("bybit", index_price=104.0)])
+
+
+def spoil_price(store: SnapshotStore) -> None:
+    store.write([quote("bybit", 111.0, 111.1)])
+
+
+SPOILT = {
+    Verdict.OK: spoil_nothing,
+    Verdict.STALE_LEG: spoil_stale,
+    Verdict.FEED_LOST: spoil_lost,
+    Verdict.ONE_SIDED: spoil_side,
+    Verdict.CROSSED: spoil_crossed,
+    Verdict.NOT_TRADING: spoil_halted,
+    Verdict.LAGGING: spoil_lag,
+    Verdict.NOT_PAIRED: spoil_name,
+    Verdict.DIFFERENT_ASSET: spoil_asset,
+    Verdict.IMPLAUSIBLE: spoil_price,
+}
+
+
+@pytest.mark.parametrize(("verdict", "spoil"), SPOILT.items(), ids=lambda value: getattr(value, "label", ""))
+def test_a_spoilt_leg_is_never_actionable_and_the_reason_is_said(verdict, spoil):
+    store = gap_store()
+    spoil(store)
+    judgement = judged(store)
+    at = rows(judgement).get(("BTC-USDT", "binance", "bybit"))
+    if verdict is Verdict.OK:
+        assert judgement.funnel.actionable == 1
+        assert judgement.reasons == {}
+        return
+    assert judgement.funnel.actionable == judgement.funnel.net_positive == 0
+    assert judgement.reasons[verdict] >= 1
+    if at is not None:  # a pair without an edge to be computed is counted, not shown
+        assert judgement.pairs.verdict[at] == verdict
+        assert judgement.pairs.net[at] > 0.0  # shown as what it is: an edge that may not be taken
+
+
+def test_one_spoilt_leg_of_three_leaves_the_other_pair_alone():
+    store = gap_store(("binance", "gate", "bybit"))
+    store.write([funding(exchange, index_price=price) for exchange, price in (("binance", 100.0), ("gate", 100.1))])
+    store.write([funding("bybit", index_price=104.0)])
+    judgement = judged(store)
+    assert judgement.reasons == {Verdict.DIFFERENT_ASSET: 4}
+    assert judgement.funnel.tradable == 2
+
+
+def test_the_worse_leg_does_not_hide_the_first_reason():
+    """A halted contract with a dead feed, against a stale one: the first test that refuses either leg is the reason."""
+    store = gap_store()
+    store.write([quote("binance", 100.0, 100.1, at=NOW - 11)])
+    store.lose("bybit", ["BTC-USDT"])
+    assert judged(store).reasons == {Verdict.FEED_LOST: 2}
+
+
+def test_ten_percent_is_still_plausible():
+    """Bids 110 against an ask of 100, mids of 100 and 110 but for a hair: 1e4 * 10 / 105 = 952 bps."""
+    store = store_of(["binance", "bybit"], quote("binance", 99.999, 100.0), quote("bybit", 110.0, 110.001))
+    assert judged(store).funnel.actionable == 1
+    store.write([quote("bybit", 110.6, 110.601)])
+    assert judged(store).reasons == {Verdict.IMPLAUSIBLE: 1}
+
+
+# -- bounds ----------------------------------------------------------------------------------------------------
+
+
+def test_only_the_most_promising_pairs_are_measured():
+    store = random_store(3)
+    whole, some = judged(store), judged(store, most=4)
+    good = whole.pairs.verdict == Verdict.OK
+    assert same(some.pairs.net[:4], whole.pairs.net[good][:4])
+    assert len(some.pairs) <= 5
+    assert some.funnel.tradable == whole.funnel.tradable
+
+
+@pytest.mark.parametrize("exchanges", [[], ["bybit"], ["bybit", "okx"]], ids=len)
+@pytest.mark.filterwarnings("error")
+def test_an_empty_market_has_no_pairs(exchanges):
+    judgement = judged(SnapshotStore(exchanges))
+    assert len(judgement.pairs) == 0
+    assert judgement.reasons == {}
+    assert judgement.funnel.seen == 0
+
+
+def test_one_exchange_is_no_pair():
+    judgement = judged(store_of(["bybit"], quote("bybit", 100.0, 100.1)))
+    assert len(judgement.pairs) == 0
+    assert judgement.funnel.seen == 0
+
+
+def test_judging_leaves_the_snapshot_as_it_was():
+    snapshot = random_store(5).snapshot()
+    before = snapshot.data.copy()
+    judge(snapshot, NOW, some_exit, LIMITS, 0.0)
+    assert same(snapshot.data, before)
+    assert same(leg_verdicts(snapshot, NOW, LIMITS), leg_verdicts(snapshot, NOW, LIMITS))
+    assert same(
+        spreads.mid_price(snapshot["bid_price"], snapshot["ask_price"]),
+        judge(snapshot, NOW, some_exit, LIMITS, 0.0).mid,
+    )

@@ -1,0 +1,213 @@
+"""Which quotes may make an opportunity: every verdict, its limit, and the order of the tests."""
+
+import numpy as np
+import pytest
+
+from analytics.quality import MEANING, Limits, Verdict, asset_reference, different_asset, leg_verdicts
+from market.models import Pairing, Status
+from store.snapshot import SnapshotStore
+from tests.store.scripted import NOW, funding, instrument, quote, same, store_of
+
+LIMITS = Limits(stale_after_s=10.0, max_lag_s=1.0)
+NAN = np.nan
+
+
+def verdicts(store: SnapshotStore, now: float = NOW) -> list[Verdict]:
+    """Of the only symbol, by exchange."""
+    (row,) = leg_verdicts(store.snapshot(), now, LIMITS).tolist()
+    return [Verdict(code) for code in row]
+
+
+def test_a_fresh_two_sided_quote_is_ok():
+    assert verdicts(store_of(["bybit"], quote("bybit", 100.0, 100.1))) == [Verdict.OK]
+
+
+def test_not_listed_here_but_elsewhere():
+    store = store_of(["bybit", "okx"], quote("bybit", 100.0, 100.1))
+    store.set_instruments("okx", [])
+    assert verdicts(store) == [Verdict.OK, Verdict.NOT_LISTED]
+
+
+@pytest.mark.parametrize("pairing", [Pairing.DENY, Pairing.RELAY, Pairing.EXCLUDE, Pairing.HIDE])
+def test_not_paired_by_name(pairing):
+    store = store_of(["bybit"], quote("bybit", 100.0, 100.1), pairing=pairing)
+    assert verdicts(store) == [Verdict.NOT_PAIRED]
+
+
+def test_quanto_contracts_are_not_paired():
+    store = store_of(["bybit"], quote("bybit", 100.0, 100.1), kind="quanto")
+    assert verdicts(store) == [Verdict.NOT_PAIRED]
+
+
+@pytest.mark.parametrize("status", [Status.HALTED, Status.PRE_MARKET, Status.CLOSED])
+def test_not_trading(status):
+    assert verdicts(store_of(["bybit"], quote("bybit", 100.0, 100.1), status=status)) == [Verdict.NOT_TRADING]
+
+
+def test_no_quote_yet():
+    assert verdicts(store_of(["bybit"])) == [Verdict.NO_QUOTE]
+
+
+def test_feed_lost_until_the_next_quote():
+    store = store_of(["bybit"], quote("bybit", 100.0, 100.1))
+    store.lose("bybit", ["BTC-USDT"])
+    assert verdicts(store) == [Verdict.FEED_LOST]
+    store.write([quote("bybit", 100.0, 100.1)])
+    assert verdicts(store) == [Verdict.OK]
+
+
+def test_stale_from_just_after_the_limit():
+    store = store_of(["bybit"], quote("bybit", 100.0, 100.1))
+    assert verdicts(store, NOW + 10.0) == [Verdict.OK]
+    assert verdicts(store, NOW + 10.1) == [Verdict.STALE_LEG]
+
+
+def test_confirming_a_quote_makes_it_fresh_again():
+    store = store_of(["bybit"], quote("bybit", 100.0, 100.1, event=NOW))
+    store.write([quote("bybit", 100.0, 100.1, event=NOW, at=NOW + 30)])
+    assert verdicts(store, NOW + 31) == [Verdict.OK]
+
+
+def test_lagging_by_the_clock_of_the_exchange():
+    """The floor is 50 ms; a change that comes 1.1 s later than that is too late, one that comes 0.9 s later is not."""
+    store = store_of(["bybit"], quote("bybit", 100.0, 100.1, event=NOW - 0.05))
+    store.write([quote("bybit", 100.5, 100.6, event=NOW + 1, at=NOW + 2.15)])
+    assert verdicts(store, NOW + 2.15) == [Verdict.LAGGING]
+    store.write([quote("bybit", 100.7, 100.8, event=NOW + 2, at=NOW + 2.95)])
+    assert verdicts(store, NOW + 2.95) == [Verdict.OK]
+
+
+@pytest.mark.parametrize(("bid", "ask"), [(None, 100.1), (100.0, None), (None, None)])
+def test_one_sided(bid, ask):
+    assert verdicts(store_of(["bybit"], quote("bybit", bid, ask))) == [Verdict.ONE_SIDED]
+
+
+@pytest.mark.parametrize("bid", [100.2, 100.1], ids=["crossed", "locked"])
+def test_crossed(bid):
+    assert verdicts(store_of(["bybit"], quote("bybit", bid, 100.1))) == [Verdict.CROSSED]
+
+
+def test_the_first_test_that_refuses_is_the_reason():
+    """All is wrong with this quote; one cure after the other brings up the next reason, in the order of the codes."""
+    limits = Limits(stale_after_s=10.0, max_lag_s=1.0)
+    store = SnapshotStore(["bybit", "okx", "gate"])
+    bad = {"pairing": Pairing.DENY, "status": Status.HALTED}
+    references = [funding(exchange, index_price=100.0) for exchange in ("okx", "gate")]
+    for exchange in ("okx", "gate"):
+        store.set_instruments(exchange, [instrument(exchange)])
+    store.write([*references, *(quote(exchange, 100.0, 100.1, at=NOW + 100) for exchange in ("okx", "gate"))])
+    seen = []
+
+    def look() -> None:
+        seen.append(Verdict(int(leg_verdicts(store.snapshot(), NOW + 100, limits)[0, 0])))
+
+    look()
+    store.set_instruments("bybit", [instrument("bybit", **bad)])
+    look()
+    store.set_instruments("bybit", [instrument("bybit", status=Status.HALTED)])
+    look()
+    store.set_instruments("bybit", [instrument("bybit")])
+    store.write([funding("bybit", index_price=110.0)])
+    look()
+    store.write([quote("bybit", 99.0, 100.0, event=NOW - 60, at=NOW - 60)])
+    store.write([quote("bybit", None, 100.0, event=NOW - 50, at=NOW - 40)])  # 10 s late, old, one-sided
+    store.lose("bybit", ["BTC-USDT"])
+    look()
+    store.write([quote("bybit", None, 100.0, event=NOW - 49, at=NOW - 40)])
+    look()
+    store.write([quote("bybit", None, 101.0, event=NOW + 88, at=NOW + 98)])
+    look()
+    store.write([quote("bybit", None, 101.0, event=NOW + 99, at=NOW + 99)])
+    look()
+    store.write([quote("bybit", 102.0, 101.0, event=NOW + 99.5, at=NOW + 99.5)])
+    look()
+    store.write([quote("bybit", 100.0, 101.0, event=NOW + 99.6, at=NOW + 99.6)])
+    look()
+    store.write([funding("bybit", index_price=100.1)])
+    look()
+    assert seen == [*list(Verdict)[1:-1], Verdict.OK]
+
+
+def test_every_verdict_has_a_meaning_and_a_label():
+    assert set(MEANING) == set(Verdict)
+    assert len({verdict.label for verdict in Verdict}) == len(Verdict)
+
+
+# -- different assets ------------------------------------------------------------------------------------------
+
+
+def off(*references: float) -> list[bool]:
+    """Which of one row's references do not belong to the same asset."""
+    (row,) = different_asset(np.array([references]), LIMITS).tolist()
+    return row
+
+
+def test_of_two_that_disagree_neither_can_be_trusted():
+    assert off(100.0, 104.0) == [True, True]
+    assert off(104.0, 100.0) == [True, True]
+
+
+def test_two_may_differ_by_three_percent():
+    assert off(100.0, 102.9) == [False, False]
+    assert off(100.0, 103.1) == [True, True]
+
+
+def test_of_three_the_odd_one_out_is_refused():
+    assert off(100.0, 100.5, 104.0) == [False, False, True]
+    assert off(96.0, 100.0, 100.5) == [True, False, False]
+
+
+def test_of_two_against_two_nobody_can_be_trusted():
+    """Their median lies half way between the assets, so that a look at the median alone would miss 5 %."""
+    assert off(100.0, 100.1, 105.0, 105.1) == [True] * 4
+
+
+def test_of_four_the_odd_one_out_is_refused():
+    assert off(100.0, 100.1, 105.0, 100.2) == [False, False, True, False]
+
+
+def test_of_six_in_three_camps_only_the_middle_one_stands():
+    assert off(90.0, 90.1, 100.0, 100.1, 110.0, 110.1) == [True, True, False, False, True, True]
+
+
+def test_the_mark_stands_in_where_there_is_no_index():
+    index, mark = np.array([[100.0, NAN, NAN]]), np.array([[50.0, 104.0, NAN]])
+    assert same(asset_reference(index, mark, np.ones((1, 3), bool)), [[100.0, 104.0, NAN]])
+
+
+def test_without_a_second_reference_there_is_nothing_to_compare():
+    assert off(100.0, NAN, NAN) == [False, False, False]
+    assert off(NAN, NAN) == [False, False]
+
+
+def test_quotes_that_are_refused_anyway_have_no_say():
+    """Two dead quotes of another asset must not outvote two that are alive."""
+    exchanges = ["bybit", "gate", "kucoin", "okx"]
+    store = store_of(exchanges, *(quote(exchange, 100.0, 100.1) for exchange in exchanges))
+    store.write(
+        [
+            funding(exchange, index_price=price)
+            for exchange, price in zip(exchanges, (9.0, 9.0, 100.0, 100.0), strict=True)
+        ]
+    )
+    store.lose("bybit", ["BTC-USDT"])
+    store.lose("gate", ["BTC-USDT"])
+    assert verdicts(store) == [Verdict.FEED_LOST, Verdict.FEED_LOST, Verdict.OK, Verdict.OK]
+
+
+def test_a_different_asset_shows_in_the_verdicts():
+    words = [quote(exchange, 100.0, 100.1) for exchange in ("bybit", "gate", "okx")]
+    references = [funding("bybit", index_price=100.0), funding("gate", index_price=100.0)]
+    store = store_of(["bybit", "gate", "okx"], *words, *references, funding("okx", index_price=104.0))
+    assert verdicts(store) == [Verdict.OK, Verdict.OK, Verdict.DIFFERENT_ASSET]
+
+
+def test_a_name_in_doubt_is_refused_until_its_price_agrees():
+    """`Pairing.CHECK` may be compared only once its price agrees: not before there is one to compare with."""
+    store = store_of(["bybit", "okx"], quote("bybit", 100.0, 100.1), quote("okx", 100.0, 100.1))
+    store.set_instruments("okx", [instrument("okx", pairing=Pairing.CHECK)])
+    assert verdicts(store) == [Verdict.OK, Verdict.DIFFERENT_ASSET]
+    store.write([funding("okx", index_price=100.0)])
+    assert verdicts(store) == [Verdict.OK, Verdict.DIFFERENT_ASSET]
+    store.write([funding("bybit", index_price=100.5)])
+    assert verdicts(store) == [Verdict.OK, Verdict.OK]
