@@ -1,0 +1,332 @@
+"""The endpoints: take the view that is shown now, filter its rows, write them as JSON or CSV.
+
+Handlers share the event loop with the pages, so tables are built and written on a worker thread; what nobody
+filtered is written once per view.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Any, Literal
+
+import orjson
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from analytics.quality import Verdict
+from api import filters as ask
+from api.models import (
+    ExchangeRow,
+    FundingRow,
+    Health,
+    InstrumentRow,
+    OpportunityRow,
+    PriceRow,
+    Problem,
+    Rows,
+    Summary,
+)
+from api.tables import Tables, csv_bytes
+from desk import Desk
+
+Format = Literal["json", "csv"]
+Keep = Callable[[Any], bool]
+
+JUDGED_LATE_S = 5.0  # a judgement older than this means that the desk hangs
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    404: {"model": Problem, "description": "There is no such symbol or exchange."},
+    422: {"model": Problem, "description": "A parameter is unknown or its value is wrong."},
+}
+CSV = {"text/csv": {"schema": {"type": "string"}}}
+CSV_NOTE = " The same as CSV, with a column `source`: the path with `.csv`, or `Accept: text/csv`."
+
+
+class Endpoints:
+    """The handlers and the tables of the latest view."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._tables = Tables(desk.view)
+
+    def _latest(self) -> Tables:
+        view = self._desk.view
+        if self._tables.view is not view:
+            self._tables = Tables(view)
+        return self._tables
+
+    async def exchanges(self, request: Request, filters: Annotated[ask.ExchangeFilters, Query()]) -> Response:
+        tables = self._latest()
+        exchanges = ask.wanted_exchanges(filters.exchange, tables.status)
+        keep = [lambda row: row.exchange in exchanges] if exchanges else []
+        return await _answer(request, tables, "exchanges", ExchangeRow, keep, filters.limit)
+
+    async def instruments(self, request: Request, filters: Annotated[ask.ContractFilters, Query()]) -> Response:
+        tables = self._latest()
+        return await _answer(request, tables, "instruments", InstrumentRow, _contracts(tables, filters), filters.limit)
+
+    async def prices(self, request: Request, filters: Annotated[ask.PriceFilters, Query()]) -> Response:
+        tables = self._latest()
+        keep = [*_contracts(tables, filters), *_verdicts(filters)]
+        return await _answer(request, tables, "prices", PriceRow, keep, filters.limit)
+
+    async def prices_of_symbol(
+        self,
+        request: Request,
+        symbol: Annotated[str, Path(description="Canonical symbol, in any case.", examples=["BTC-USDT"])],
+        filters: Annotated[ask.SymbolPriceFilters, Query()],
+    ) -> Response:
+        tables = self._latest()
+        found = ask.one_symbol(symbol, tables.grid)
+        exchanges = ask.wanted_exchanges(filters.exchange, tables.status)
+        keep: list[Keep] = [lambda row: row.symbol == found, *_verdicts(filters)]
+        if exchanges:
+            keep.append(lambda row: row.exchange in exchanges)
+        return await _answer(request, tables, "prices", PriceRow, keep, filters.limit)
+
+    async def funding(self, request: Request, filters: Annotated[ask.ContractFilters, Query()]) -> Response:
+        tables = self._latest()
+        return await _answer(request, tables, "funding", FundingRow, _contracts(tables, filters), filters.limit)
+
+    async def arb(self, request: Request, filters: Annotated[ask.OpportunityFilters, Query()]) -> Response:
+        tables = self._latest()
+        keep = _pairs(tables, filters)
+        return await _answer(request, tables, "opportunities", OpportunityRow, keep, filters.limit)
+
+    async def summary(self, _nothing: Annotated[ask.NoFilters, Query()]) -> Response:
+        tables = self._latest()
+        opportunities = await asyncio.to_thread(tables.warm, "opportunities")
+        judgement, grid = tables.view.judgement, tables.grid
+        best = opportunities[0] if opportunities and opportunities[0].actionable else None
+        return _json(
+            tables.stamp
+            | {
+                "data_as_of": tables.data_as_of,
+                "symbols": len(grid.symbols),
+                "instruments": len(grid.instruments),
+                "quotes_ok": int((judgement.verdicts == Verdict.OK).sum()),
+                "exchanges_up": len(tables.up(self._desk.settings.stale_after_s)),
+                "exchanges_of": len(tables.expected),
+                "min_net_bps": tables.view.min_net_bps,
+                "funnel": judgement.funnel,
+                "reasons": {verdict.label: count for verdict, count in judgement.reasons.items()},
+                "best": best,
+            }
+        )
+
+    async def health(self, _nothing: Annotated[ask.NoFilters, Query()]) -> Response:
+        tables = self._latest()
+        judged_s_ago = max(0.0, time.time() - tables.view.judgement.time)
+        up = tables.up(self._desk.settings.stale_after_s)
+        status, reason = _health(tables, up, judged_s_ago)
+        content = tables.stamp | {
+            "status": status,
+            "reason": reason,
+            "detail": tables.view.source.detail,
+            "data_as_of": tables.data_as_of,
+            "judged_s_ago": judged_s_ago,
+            "judge_s": self._desk.judge_s,
+            "exchanges_up": len(up),
+            "exchanges_of": len(tables.expected),
+            "exchanges": {name: status.state if status else "off" for name, status in tables.status.items()},
+        }
+        return _json(content, 503 if status == "down" else 200)
+
+
+def _health(tables: Tables, up: Sequence[str], judged_s_ago: float) -> tuple[str, str]:
+    """The status and its reason in one sentence."""
+    if not up:
+        return "down", "no exchange gives fresh quotes"
+    if judged_s_ago > JUDGED_LATE_S:
+        return "degraded", f"the market was last judged {judged_s_ago:.0f} s ago"
+    silent = [name for name in tables.expected if name not in up]
+    if silent:
+        return "degraded", f"no fresh quotes from {', '.join(silent)}"
+    limping = [name for name in up if (status := tables.status[name]) is not None and status.state != "live"]
+    if limping:
+        return "degraded", f"not all is well with {', '.join(limping)}"
+    return "ok", "all exchanges give fresh quotes"
+
+
+# -- filters ---------------------------------------------------------------------------------------------------
+
+
+def _contracts(tables: Tables, filters: ask.ContractFilters) -> list[Keep]:
+    symbols = ask.wanted_symbols(filters.symbol, filters.quote, tables.grid)
+    exchanges = ask.wanted_exchanges(filters.exchange, tables.status)
+    keep: list[Keep] = []
+    if symbols is not None:
+        keep.append(lambda row: row.symbol in symbols)
+    if exchanges is not None:
+        keep.append(lambda row: row.exchange in exchanges)
+    return keep
+
+
+def _verdicts(filters: ask.VerdictFilters) -> list[Keep]:
+    wanted = frozenset(filters.verdict)
+    return [lambda row: row.verdict in wanted] if wanted else []
+
+
+def _pairs(tables: Tables, filters: ask.OpportunityFilters) -> list[Keep]:
+    symbols = ask.wanted_symbols(filters.symbol, filters.quote, tables.grid)
+    exchanges = ask.wanted_exchanges(filters.exchange, tables.status)
+    least_net, least_size = filters.min_net_edge_bps, filters.min_size
+    keep = _verdicts(filters)
+    if not filters.verdict and not filters.include_refused:
+        keep.append(lambda row: row.verdict == "ok")
+    if symbols is not None:
+        keep.append(lambda row: row.symbol in symbols)
+    if exchanges is not None:
+        keep.append(lambda row: row.buy in exchanges or row.sell in exchanges)
+    if least_net is not None:
+        keep.append(lambda row: row.net_edge_bps is not None and row.net_edge_bps >= least_net)
+    if least_size is not None:
+        keep.append(lambda row: row.notional is not None and row.notional >= least_size)
+    return keep
+
+
+# -- answers ---------------------------------------------------------------------------------------------------
+
+
+async def _answer(
+    request: Request, tables: Tables, name: str, row_type: type, keep: Iterable[Keep], limit: int | None
+) -> Response:
+    """The rows of a table that pass, in the form asked for."""
+    form = _form(request)
+    body = await asyncio.to_thread(_body, tables, name, row_type, tuple(keep), limit, form)
+    stamp = tables.stamp
+    headers = {"Cache-Control": "no-store", "Vary": "Accept"}
+    if form == "csv":
+        at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(stamp["as_of"]))
+        headers["Content-Disposition"] = f'attachment; filename="perpscope-{name}-{stamp["source"]}-{at}.csv"'
+    return Response(body, headers=headers, media_type="application/json" if form == "json" else "text/csv")
+
+
+def _body(tables: Tables, name: str, row_type: type, keep: tuple[Keep, ...], limit: int | None, form: Format) -> bytes:
+    whole = not keep and limit is None
+    if whole and (made := tables.bodies.get((name, form))) is not None:
+        return made
+    rows = tables.warm(name)
+    if keep:
+        rows = [row for row in rows if all(passes(row) for passes in keep)]
+    rows = rows[:limit]
+    if form == "csv":
+        body = csv_bytes(row_type, rows, tables.stamp["source"])
+    else:
+        body = orjson.dumps(tables.stamp | {"count": len(rows), "rows": rows})
+    if whole:
+        tables.bodies[name, form] = body
+    return body
+
+
+def _json(content: dict[str, Any], status: int = 200) -> Response:
+    return Response(orjson.dumps(content), status, {"Cache-Control": "no-store"}, "application/json")
+
+
+def _form(request: Request) -> Format:
+    """CSV where the path or the client's first choice says so."""
+    if request.url.path.endswith(".csv"):
+        return "csv"
+    best: Format = "json"
+    best_quality = 0.0
+    for choice in request.headers.get("accept", "").split(","):
+        kind, *parameters = (part.strip().lower() for part in choice.split(";"))
+        quality = next((_quality(part[2:]) for part in parameters if part.startswith("q=")), 1.0)
+        if kind in ("text/csv", "application/json") and quality > best_quality:
+            best, best_quality = ("csv" if kind == "text/csv" else "json"), quality
+    return best
+
+
+def _quality(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+# -- the router ------------------------------------------------------------------------------------------------
+
+
+def build(desk: Desk) -> APIRouter:
+    """The routes over a desk."""
+    endpoints = Endpoints(desk)
+    api = APIRouter(prefix="/api", tags=["market"], route_class=ask.PlainErrors)
+
+    def table(path: str, row: type, handler: Callable[..., Any], summary: str, description: str) -> None:
+        responses = {200: {"content": CSV}, **REFUSALS}
+        api.add_api_route(
+            f"{path}.csv",
+            handler,
+            summary=f"{summary} as CSV",
+            description=description,
+            response_class=Response,
+            responses=responses,
+            name=f"{handler.__name__}_csv",
+        )
+        api.add_api_route(
+            path,
+            handler,
+            summary=summary,
+            description=description + CSV_NOTE,
+            response_model=Rows[row],  # type: ignore[valid-type]
+            responses=responses,
+        )
+
+    api.add_api_route(
+        "/health",
+        endpoints.health,
+        summary="Whether data flow",
+        description="200 while at least one exchange gives fresh quotes, 503 while none does.",
+        response_model=Health,
+        responses={422: REFUSALS[422], 503: {"model": Health, "description": "No exchange gives fresh quotes."}},
+    )
+    api.add_api_route(
+        "/summary",
+        endpoints.summary,
+        summary="The market in a few numbers",
+        response_model=Summary,
+        responses={422: REFUSALS[422]},
+    )
+    table(
+        "/exchanges",
+        ExchangeRow,
+        endpoints.exchanges,
+        "Feeds and latencies",
+        "Each exchange's feed. Times are UTC seconds since 1970, latencies seconds over the exchange's floor.",
+    )
+    table(
+        "/instruments",
+        InstrumentRow,
+        endpoints.instruments,
+        "Listed contracts",
+        "Every perpetual listed. Prices are quote currency per one base coin, sizes base coins, fees basis points.",
+    )
+    table(
+        "/prices/{symbol}",
+        PriceRow,
+        endpoints.prices_of_symbol,
+        "One symbol on all exchanges",
+        "The rows of `/api/prices` of one symbol.",
+    )
+    table(
+        "/prices",
+        PriceRow,
+        endpoints.prices,
+        "Best bids and asks",
+        "Prices are quote currency per one base coin, sizes base coins, ages seconds, deviations basis points.",
+    )
+    table(
+        "/funding",
+        FundingRow,
+        endpoints.funding,
+        "Funding rates",
+        "Rates are fractions per interval, hourly ones fractions per hour, APR a simple fraction per year."
+        " Where the interval is not known, neither are the last two.",
+    )
+    table(
+        "/arb",
+        OpportunityRow,
+        endpoints.arb,
+        "Opportunities",
+        "Directed pairs at the touch, best net edge first. Edges and fees are basis points of the mean mid, sizes base"
+        " coins, notional and profit quote currency. Pairs with a reason against them only if asked for.",
+    )
+    return api
