@@ -87,7 +87,9 @@ def one_symbol(name: str, grid: Grid) -> str:
         return found
     if not by_folded:
         raise HTTPException(404, f"symbol '{_short(name)}' is not known: no exchange has given its listing yet")
-    near = difflib.get_close_matches(name.casefold()[:40], by_folded, n=3, cutoff=0.6)
+    typed = name.casefold()[:40]
+    of_coin = [folded for folded in by_folded if folded.startswith(f"{typed}-")]
+    near = (of_coin or difflib.get_close_matches(typed, by_folded, n=3, cutoff=0.6))[:3]
     hint = f"; the nearest are {', '.join(by_folded[match] for match in near)}" if near else ""
     raise HTTPException(404, f"no exchange lists the symbol '{_short(name)}'{hint}")
 

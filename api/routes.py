@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, Literal
 
 import orjson
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 
 from analytics.quality import Verdict
 from api import filters as ask
@@ -129,6 +129,10 @@ class Endpoints:
             "exchanges": {name: status.state if status else "off" for name, status in tables.status.items()},
         }
         return _json(content, 503 if status == "down" else 200)
+
+
+async def _nowhere(request: Request) -> Response:
+    raise HTTPException(404, f"there is no {request.url.path[:60]}; /docs lists what there is")
 
 
 def _health(tables: Tables, up: Sequence[str], judged_s_ago: float) -> tuple[str, str]:
@@ -329,4 +333,6 @@ def build(desk: Desk) -> APIRouter:
         "Directed pairs at the touch, best net edge first. Edges and fees are basis points of the mean mid, sizes base"
         " coins, notional and profit quote currency. Pairs with a reason against them only if asked for.",
     )
+    # Last, or it would answer for all others: without it a mistyped path is answered with the pages.
+    api.add_api_route("/{path:path}", _nowhere, include_in_schema=False)
     return api

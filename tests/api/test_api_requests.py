@@ -77,6 +77,15 @@ def test_an_unknown_symbol_is_named_with_the_nearest_ones(client):
         assert "BTC-USDT" in sentence
 
 
+def test_a_coin_alone_is_answered_with_its_symbols(client):
+    assert refusal(client, "prices/btc", 404).endswith("the nearest are BTC-USD, BTC-USDT")
+
+
+@pytest.mark.parametrize("path", ["price", "prices/BTC-USDT/now", "", "prices.xml"])
+def test_a_path_that_there_is_not_is_named(client, path):
+    assert f"/api/{path}" in refusal(client, path, 404)
+
+
 def test_an_unknown_exchange_is_named(client):
     for path in ("exchanges", "prices", "funding.csv", "arb", "prices/BTC-USDT"):
         assert "'ftx'" in refusal(client, f"{path}?exchange=okx&exchange=ftx", 404)
