@@ -109,9 +109,9 @@ class Simulator:
             while self.steps < due:
                 self.step(self._unix_origin + (self.steps + 1 - first_step) * STEP_S)
             self.flush(now)
+            self.board.expire(now)
             if now >= next_second:
                 next_second = now + 1
-                self.board.expire(now)
                 for exchange in self.exchanges.values():
                     exchange.on_second(now)
             await asyncio.sleep(max(0.001, self._origin + (due - first_step + 1) * STEP_S - time.monotonic()))

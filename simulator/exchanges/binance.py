@@ -85,14 +85,10 @@ class Binance(Exchange):
                 continue
             if now - connection.opened > settings["lifetime_s"]:
                 connection.close(1001, "Going away")
-            elif connection.last_pong < connection.last_ping - settings["pong_timeout_s"]:
+            elif now - connection.last_pong > settings["ping_interval_s"] + settings["pong_timeout_s"]:
                 connection.close(1008, "Pong timeout")
             elif now - connection.last_ping >= settings["ping_interval_s"]:
                 self.ping(connection, now)
-            elif now - max(connection.last_pong, connection.opened) > (
-                settings["pong_timeout_s"] + settings["ping_interval_s"]
-            ):
-                connection.close(1008, "Pong timeout")
         for gone in self.windows.keys() - self.connections:
             del self.windows[gone]
 

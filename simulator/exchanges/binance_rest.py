@@ -102,7 +102,10 @@ class BinanceRest:
                 if status == 418:
                     text = f"Way too many requests; IP banned until {int((now + wait_s) * 1000)}."
                 return json_response({"code": -1003, "msg": text}, status, headers)
-            body, code = handler(host, request)
+            try:
+                body, code = handler(host, request)
+            except ValueError:  # a number that is none
+                body, code = {"code": -1100, "msg": "Illegal characters found in a parameter."}, 400
             return json_response(body, code, headers)
 
         return answer

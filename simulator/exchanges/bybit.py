@@ -24,6 +24,7 @@ TOPIC_CHARACTERS = 21_000  # of all topics of one connection together
 DEPTH_SPEEDS_MS = {50: 20, 200: 100, 1000: 200}
 TICKER_PERIOD_STEPS = round(0.1 / STEP_S)
 REPEAT_STEPS = round(3 / STEP_S)
+REPEAT_CHECK_STEPS = round(0.1 / STEP_S)
 SECOND_STEPS = round(1 / STEP_S)
 
 
@@ -39,6 +40,7 @@ class Bybit(Exchange):
         count = len(self.listings)
         self.top_ids = [177_400_507 + 1000 * index for index in range(count)]
         self.top_frames: dict[int, tuple[int, int, int]] = {}  # index -> u, seq, cts of the standing orderbook.1
+        self.top_sent: dict[int, int] = {}  # index -> step of the last orderbook.1 frame
         self.ticker_state: dict[int, dict[str, str]] = {}  # fields as last sent
         self.ticker_due: set[int] = set()
         self.depths: dict[tuple[str, int, int], tuple[int, DepthMemory]] = {}  # topic key -> period in steps, memory
@@ -200,23 +202,21 @@ class Bybit(Exchange):
         for key, (period, memory) in tuple(self.depths.items()):
             if step % period == key[1] % period:
                 self._publish_depth(key, memory)
-        self._repeat_tops(step)
+        self._repeat_tops(self.market.steps)
 
     def _repeat_tops(self, step: int) -> None:
         """orderbook.1 of a book that did not change is sent again every 3 s with the same u."""
-        quiet_since = self.time - REPEAT_STEPS * STEP_S
-        for index in range(step % REPEAT_STEPS, len(self.listings), REPEAT_STEPS):
+        if step % REPEAT_CHECK_STEPS:
+            return
+        market = self.market
+        for index in [index for index, sent in self.top_sent.items() if step - sent >= REPEAT_STEPS]:
             key = ("orderbook", index, 1)
-            if key in self.topics and self.market.top_time[index] <= quiet_since:
-                market = self.market
-                tops = (
-                    market.bid_ticks[index],
-                    market.bid_lots[index],
-                    market.ask_ticks[index],
-                    market.ask_lots[index],
-                )
-                bid, bid_lots, ask, ask_lots = (int(value) for value in tops)
-                self.publish(key, self._top_frame(self.listings[index], bid, bid_lots, ask, ask_lots, new=False))
+            if key not in self.topics:
+                del self.top_sent[index]
+                continue
+            tops = (market.bid_ticks[index], market.bid_lots[index], market.ask_ticks[index], market.ask_lots[index])
+            bid, bid_lots, ask, ask_lots = (int(value) for value in tops)
+            self.publish(key, self._top_frame(self.listings[index], bid, bid_lots, ask, ask_lots, new=False))
 
     def _top_frame(self, listing: Listing, bid: int, bid_lots: int, ask: int, ask_lots: int, *, new: bool) -> bytes:
         index = listing.index
@@ -227,6 +227,7 @@ class Bybit(Exchange):
             self.sequence += 7
             changed_ms = int((self.market.top_time[index] + self.faults.clock_offset_s) * 1000)
             standing = self.top_frames[index] = (self.top_ids[index], self.sequence, changed_ms)
+        self.top_sent[index] = self.market.steps
         update, sequence, changed_ms = standing
         tick, lot, pd, sd = listing.tick, listing.lot, listing.price_decimals, listing.size_decimals
         symbol = listing.exchange_symbol

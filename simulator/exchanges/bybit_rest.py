@@ -103,7 +103,7 @@ class BybitRest:
                 return web.Response(status=403, text="access too frequent")
             try:
                 code, message, result = 0, "OK", handler(request)
-            except ParamsError as error:
+            except ValueError as error:
                 code, message, result = 10001, f"params error: {error}", {}
             envelope = {"retCode": code, "retMsg": message, "result": result, "retExtInfo": {}}
             return json_response(envelope | {"time": self.exchange.now_ms})

@@ -85,6 +85,8 @@ class OkxRest:
                 return json_response({"code": "0", "msg": "", "data": handler(request)})
             except OkxError as error:
                 return json_response({"code": error.code, "data": [], "msg": str(error)})
+            except ValueError:  # a number that is none
+                return json_response({"code": "51000", "data": [], "msg": "Parameter error"})
 
         return answer
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
@@ -11,7 +11,7 @@ import websockets
 
 from simulator.server import Simulator
 
-PATIENCE_S = 5.0
+PATIENCE_S = 7.0
 
 
 class Running:
@@ -98,10 +98,8 @@ async def closed(socket: websockets.ClientConnection, patience_s: float = PATIEN
         async for _ in socket:
             pass
 
-    try:
+    with suppress(websockets.ConnectionClosedError):
         await asyncio.wait_for(drain(), patience_s)
-    except websockets.ConnectionClosedError:
-        pass
     return socket.close_code or 0, socket.close_reason or ""
 
 

@@ -38,12 +38,12 @@ def test_half_open_sockets_neither_send_nor_answer_and_new_ones_work():
     async def scenario():
         async with running("binance", rate=RATE) as run:
             socket = await open_stream(run)
-            await run.fault("binance", "half_open", duration_s=2)
-            await collect(socket, 0.2)
-            frames = await collect(socket, 0.5)
+            await run.fault("binance", "half_open", duration_s=1.2)
+            await collect(socket, 0.1)
+            frames = await collect(socket, 0.3)
             pong = await socket.ping()
             with pytest.raises(TimeoutError):
-                await asyncio.wait_for(pong, 0.4)
+                await asyncio.wait_for(pong, 0.3)
             open_still = socket.close_code is None
             fresh = await open_stream(run)
             await fresh.close()
@@ -81,7 +81,7 @@ def test_garbage_spoils_a_share_of_the_frames(kind):
             socket = await open_stream(run)
             await run.fault("binance", "garbage", share=0.5, kind=kind)
             await collect(socket, 0.1)
-            frames = await collect(socket, 1.2)
+            frames = await collect(socket, 0.8)
             await socket.close()
             return frames
 
@@ -102,7 +102,7 @@ def test_slow_delays_every_frame():
         async with running("binance", rate=RATE) as run:
             socket = await open_stream(run)
             await run.fault("binance", "slow", delay_s=0.8)
-            await collect(socket, 1.5)
+            await collect(socket, 1.0)
             frame = await receive(socket)
             late_ms = time.time() * 1000 - frame["data"]["E"]
             await socket.close()
@@ -308,7 +308,7 @@ def test_faults_are_listed_and_expire():
         async with running("binance", rate=RATE) as run:
             number = await run.fault("binance", "silence", duration_s=0.5)
             active = (await run.http.get(run.url("control", "/faults"))).json()
-            await asyncio.sleep(1.8)
+            await asyncio.sleep(0.7)
             later = (await run.http.get(run.url("control", "/faults"))).json()
             socket = await open_stream(run)
             await socket.close()
