@@ -10,7 +10,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 from plotly.io.json import to_json_plotly
 
-from layouts.theme import CONFIG, Theme, empty
+from layouts.theme import CONFIG, Figure
 
 STATE_WORDS = {
     "closed": "closed",
@@ -97,13 +97,12 @@ def num(content: Any, name: str = "", **more: Any) -> html.Td:
     return html.Td(content, className=f"num {name}".strip(), **more)
 
 
-def chart(
-    figure_id: str, summary_id: str, theme: Theme = "dark", height: int | None = None, **more: Any
-) -> html.Figure:
-    """A chart with a sentence that says the same to those who cannot see it."""
+def chart(figure_id: str, summary_id: str, figure: Figure, height: int | None = None) -> html.Figure:
+    """A chart, as it is before its first data, with a sentence that says the same to those who cannot see it."""
+    size = {"height": "100%" if height is None else f"{height}px"}
     return html.Figure(
         [
-            dcc.Graph(id=figure_id, figure=empty(theme, height), config=CONFIG, responsive=True, **more),
+            dcc.Graph(id=figure_id, figure=figure, config=CONFIG, responsive=True, style=size),
             html.Figcaption(id=summary_id, className="sr"),
         ],
         className="chart",

@@ -84,6 +84,7 @@ def axis(theme: Theme, **more: Any) -> dict[str, Any]:
         "ticks": "",
         "ticklabelstandoff": 4,
         "showgrid": False,
+        "showline": False,
         "zeroline": False,
         "fixedrange": True,
         "automargin": False,

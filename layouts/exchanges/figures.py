@@ -34,7 +34,7 @@ def rates(values: Sequence[float], theme: Theme) -> Figure:
         "layout": layout(
             theme,
             height=HEIGHT,
-            margin={"l": 12, "r": 52, "t": 6, "b": 22, "pad": 0},
+            margin={"l": 30, "r": 52, "t": 6, "b": 22, "pad": 0},
             uirevision="rates",
             hovermode="x",
             dragmode=False,

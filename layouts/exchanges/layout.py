@@ -7,7 +7,7 @@ from desk import Desk
 from layouts.components import aria, chart, icon, pane_head, segments, th
 from layouts.exchanges import ids
 from layouts.exchanges.figures import HEIGHT
-from layouts.theme import as_theme
+from layouts.theme import as_theme, empty
 
 HEADS = (
     ("Exchange", "", False, ""),
@@ -79,9 +79,9 @@ def page(desk: Desk, _search: str, theme: str | None) -> html.Div:
                     html.Section(
                         [
                             pane_head("Frames per second", "each 10 s of the last 10 min"),
-                            chart(ids.RATES, ids.RATES_SUMMARY, look, HEIGHT),
+                            chart(ids.RATES, ids.RATES_SUMMARY, empty(look, HEIGHT), HEIGHT),
                             pane_head("Age of best quotes", "contracts, seconds since receipt"),
-                            chart(ids.AGES, ids.AGES_SUMMARY, look, HEIGHT),
+                            chart(ids.AGES, ids.AGES_SUMMARY, empty(look, HEIGHT), HEIGHT),
                         ],
                         className="pane line-r",
                     ),

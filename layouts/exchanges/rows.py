@@ -112,8 +112,9 @@ def head(view: View, status: ExchangeStatus) -> list[Any]:
         shape(status.state),
         html.H2(status.title),
         html.Span(f"{status.state} for {lasting}", className=tone),
-        html.Span(status.reason, className="hint reason", title=status.reason),
     ]
+    if status.reason and status.reason != status.state:
+        parts.append(html.Span(status.reason, className="hint reason", title=status.reason))
     if status.next_attempt_time is not None and status.state not in glance.UP:
         wait = max(0.0, status.next_attempt_time - view.judgement.time)
         parts.append(html.Span(f"next attempt in {wait:.0f} s", className="hint fig"))

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
 from desk import Desk, View
@@ -40,20 +40,30 @@ def register(app: Dash, desk: Desk) -> None:
         Output(ids.NOTICE, "children"),
         Output(ids.EMPTY, "children"),
         Output(ids.EMPTY, "className"),
+        Output(ids.DRAWER_HEAD, "children"),
+        Output(ids.DRAWER_FACTS, "children"),
+        Output(ids.DRAWER_SUM, "children"),
+        Output(ids.DRAWER_QUOTES, "children"),
+        Output(ids.DRAWER_TESTS, "children"),
+        Output(ids.DRAWER_NET, "figure"),
+        Output(ids.DRAWER_NET_SUMMARY, "children"),
+        Output(ids.DRAWER_LINK, "href"),
         Output(ids.SHOWN, "data"),
         Input(shell.TICK, "data"),
         Input(shell.SWITCHED, "data"),
+        Input(shell.THEME, "data"),
         Input(ids.MIN_NET, "value"),
         Input(ids.FAMILY, "value"),
         Input(ids.EXCHANGE, "value"),
         Input(ids.REFUSED, "value"),
-        State(ids.SELECTED, "data"),
+        Input(ids.SELECTED, "data"),
         State(ids.SHOWN, "data"),
         running=[(Output(shell.BUSY_PAGE, "data"), True, False)],
     )
     def update(
         _tick: Any,
         _switched: Any,
+        theme: str,
         min_net: float | None,
         family: str | None,
         exchange: str | None,
@@ -61,12 +71,15 @@ def register(app: Dash, desk: Desk) -> None:
         selected: str | None,
         shown: str | None,
     ) -> tuple[Any, ...]:
-        view, chips = desk.view, rows.Chips(min_net, family or None, exchange or None, bool(refused))
-        key = f"{glance.view_key(view)}|{chips}"
+        # Grid and drawer come from one view, so that their figures agree.
+        view, look = desk.view, as_theme(theme)
+        chips = rows.chips_of(min_net, family, exchange, refused)
+        key = f"{glance.view_key(view)}|{chips}|{selected}|{look}"
         if shown == key:
             raise PreventUpdate
         data = {"key": f"{id(desk.market):x}|{chips}", "columns": table(view, chips, selected)}
-        return (data, *heads(view, chips), key)
+        drawn = explanation(view, selected, look) if selected else (no_update,) * 8
+        return (data, *heads(view, chips), *drawn, key)
 
     app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("perpscopeGrid", "apply"),
@@ -87,24 +100,6 @@ def register(app: Dash, desk: Desk) -> None:
     )
 
     @app.callback(
-        Output(ids.DRAWER_HEAD, "children"),
-        Output(ids.DRAWER_FACTS, "children"),
-        Output(ids.DRAWER_SUM, "children"),
-        Output(ids.DRAWER_QUOTES, "children"),
-        Output(ids.DRAWER_TESTS, "children"),
-        Output(ids.DRAWER_NET, "figure"),
-        Output(ids.DRAWER_NET_SUMMARY, "children"),
-        Output(ids.DRAWER_LINK, "href"),
-        Input(ids.SELECTED, "data"),
-        Input(ids.SHOWN, "data"),
-        Input(shell.THEME, "data"),
-    )
-    def open_drawer(selected: str | None, _shown: Any, theme: str) -> tuple[Any, ...]:
-        if not selected:
-            raise PreventUpdate
-        return explanation(desk.view, selected, as_theme(theme))
-
-    @app.callback(
         Output(ids.DOWNLOAD, "data"),
         Input(ids.CSV, "n_clicks"),
         State(ids.MIN_NET, "value"),
@@ -119,7 +114,7 @@ def register(app: Dash, desk: Desk) -> None:
         if not clicks:
             raise PreventUpdate
         view, source = desk.view, desk.source.kind
-        chips = rows.Chips(min_net, family or None, exchange or None, bool(refused))
+        chips = rows.chips_of(min_net, family, exchange, refused)
         time = view.judgement.time
         text = await asyncio.to_thread(lambda: rows.as_csv(source, time, rows.chosen(view, chips)))
         return csv_file(text, f"opportunities-{source}.csv")
@@ -149,7 +144,7 @@ def count_words(view: View, chips: rows.Chips) -> str:
     """'300 of 2 341 rows', or how many there are."""
     passing = len(rows.chosen(view, chips))
     if passing > rows.MOST:
-        return f"best {plain(rows.MOST)} of {plain(passing)} pairs"
+        return f"best {plain(rows.MOST)} of {plain(passing)}"
     return f"{plain(passing)} pairs"
 
 

@@ -112,7 +112,7 @@ def tests(view: View, row: Opportunity) -> list[html.Div]:
         ]
     passed = [test for test in Verdict if test not in (Verdict.OK, Verdict.NOT_LISTED)]
     lines = [
-        html.Div([icon("check"), html.Span(ordinary(test.label)), html.Span(f"not: {MEANING[test]}", className="hint")])
+        html.Div([icon("check"), html.Span(ordinary(test.label)), html.Span(MEANING[test], className="hint")])
         for test in passed
     ]
     if known(row.net_edge_bps) and not row.actionable:

@@ -11,7 +11,9 @@ from layouts import glance
 from layouts.components import aria, chart, icon, pane_head
 from layouts.format import plain
 from layouts.opportunities import ids
-from layouts.theme import as_theme
+from layouts.opportunities.figures import HEIGHT
+from layouts.opportunities.rows import ANY
+from layouts.theme import as_theme, empty
 
 FORMULAS = {
     "symbol": "Base and quote of the perpetual.",
@@ -68,22 +70,28 @@ def columns() -> list[dict[str, Any]]:
     """The grid's columns."""
     text = {"filter": "agTextColumnFilter"}
     return [
-        _column("symbol", "Symbol", 148, pinned="left", cellClass="name", **text),
-        _column("buy", "Buy", 92, **text),
-        _column("sell", "Sell", 92, **text),
-        _flash("net", "Net, bps", 96, "bps(params.value)", cellStyle={"function": "signColour(params.value)"}),
-        _flash("gross", "Gross, bps", 104, "bps(params.value)"),
-        _column("exit", "Exit, bps", 94, "bps(params.value)", cellClass="second"),
-        _column("fees", "Fees, bps", 96, "bps(params.value)", cellClass="second"),
-        _flash("profit", "Profit, quote", 112, "money(params.value)"),
-        _column("size", "Size, coins", 112, "coins(params.value)", cellClass="second"),
-        _column("notional", "Notional, quote", 126, "whole(params.value)"),
-        _column("carry", "Carry 8 h, bps", 118, "bps(params.value)", cellClass="second"),
-        _column("buyPrice", "Ask of buy", 110, "price(params)", headerTooltip="Best ask of the long leg"),
-        _column("sellPrice", "Bid of sell", 110, "price(params)", headerTooltip="Best bid of the short leg"),
-        _column("buyAge", "Age buy, s", 98, "age(params.value)", cellClass="second", headerTooltip=FORMULAS["ages"]),
-        _column("sellAge", "Age sell, s", 98, "age(params.value)", cellClass="second", headerTooltip=FORMULAS["ages"]),
-        _column("verdict", "Verdict", 150, cellRenderer="Verdict", flex=1, **text),
+        _column("symbol", "Symbol", 132, pinned="left", cellClass="name", **text),
+        _column("buy", "Buy", 80, **text),
+        _column("sell", "Sell", 80, **text),
+        _flash(
+            "net",
+            "Net, bps",
+            82,
+            "bps(params.value)",
+            cellStyle={"function": "signColour(params.value)"},
+            initialSort="desc",
+        ),
+        _flash("gross", "Gross, bps", 90, "bps(params.value)"),
+        _column("exit", "Exit, bps", 84, "bps(params.value)", cellClass="second"),
+        _column("fees", "Fees, bps", 82, "bps(params.value)", cellClass="second"),
+        _flash("profit", "Profit, quote", 100, "money(params.value)"),
+        _column("size", "Size, coins", 106, "coins(params.value)", cellClass="second"),
+        _column("notional", "Notional, quote", 112, "whole(params.value)"),
+        _column("carry", "Carry 8 h, bps", 106, "bps(params.value)", cellClass="second"),
+        _column("buyPrice", "Ask of buy", 96, "price(params)", headerTooltip="Best ask of the long leg"),
+        _column("sellPrice", "Bid of sell", 96, "price(params)", headerTooltip="Best bid of the short leg"),
+        _column("age", "Ages, s", 84, "ages(params.data)", cellClass="second", headerTooltip=FORMULAS["ages"]),
+        _column("verdict", "Verdict", 132, cellRenderer="Verdict", flex=1, **text),
     ]
 
 
@@ -150,10 +158,10 @@ def _chips(desk: Desk) -> html.Div:
                     dbc.Select(
                         id=ids.FAMILY,
                         options=[
-                            {"label": "any", "value": ""},
+                            {"label": "any", "value": ANY},
                             *({"label": f, "value": f} for f in ("USDT", "USDC", "USD")),
                         ],
-                        value="",
+                        value=ANY,
                         class_name="small",
                         **kept,
                     ),
@@ -165,8 +173,8 @@ def _chips(desk: Desk) -> html.Div:
                     "Exchange",
                     dbc.Select(
                         id=ids.EXCHANGE,
-                        options=[{"label": "any", "value": ""}, *exchanges],
-                        value="",
+                        options=[{"label": "any", "value": ANY}, *exchanges],
+                        value=ANY,
                         class_name="small",
                         **kept,
                     ),
@@ -241,11 +249,13 @@ def _drawer(theme: str | None, min_net_bps: float) -> html.Aside:
             ),
             html.Div(id=ids.DRAWER_FACTS, className="drawer-facts"),
             pane_head("Where the net comes from", "at the touch, bps of the mean mid"),
-            chart(ids.DRAWER_NET, ids.DRAWER_NET_SUMMARY, as_theme(theme), 220),
+            chart(ids.DRAWER_NET, ids.DRAWER_NET_SUMMARY, empty(as_theme(theme), HEIGHT), HEIGHT),
             html.Div(id=ids.DRAWER_SUM, className="drawer-sum"),
             pane_head("Both quotes", "best bid and ask now"),
             html.Div(id=ids.DRAWER_QUOTES),
-            pane_head("Verdict", f"actionable from {plain(min_net_bps, 1)} bps on"),
+            pane_head(
+                "Verdict", f"a test refuses where its sentence is true; actionable from {plain(min_net_bps, 1)} bps on"
+            ),
             html.Div(id=ids.DRAWER_TESTS, className="drawer-tests"),
         ],
         id=ids.DRAWER,

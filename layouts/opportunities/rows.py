@@ -15,6 +15,7 @@ from layouts.format import known, ordinary, tick_decimals
 
 MOST = 300  # rows sent to a browser; the rest is one filter away
 OK = Verdict.OK.label
+ANY = "any"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,16 @@ class Chips:
         if self.family and not row.symbol.endswith("-" + self.family):
             return False
         return not self.exchange or self.exchange in (row.buy, row.sell)
+
+
+def chips_of(min_net_bps: float | None, family: str | None, exchange: str | None, refused: bool | None) -> Chips:
+    """The chips as the page's controls hold them."""
+    return Chips(
+        min_net_bps=min_net_bps,
+        family=None if family in (None, ANY) else family,
+        exchange=None if exchange in (None, ANY) else exchange,
+        refused=bool(refused),
+    )
 
 
 @glance.per_view
@@ -91,10 +102,16 @@ def columns(view: View, rows: Iterable[Opportunity]) -> dict[str, list[Any]]:
         "carry": [_rounded(row.carry_8h_bps, 1) for row in rows],
         "buyPrice": [row.buy_price for row in rows],
         "sellPrice": [row.sell_price for row in rows],
+        "age": [_rounded(_older(row), 1) for row in rows],
         "buyAge": [_rounded(row.buy_age_s, 1) for row in rows],
         "sellAge": [_rounded(row.sell_age_s, 1) for row in rows],
         "decimals": decimals,
     }
+
+
+def _older(row: Opportunity) -> float | None:
+    """The age the column is sorted by."""
+    return max((age for age in (row.buy_age_s, row.sell_age_s) if age is not None), default=None)
 
 
 def _significant(value: float | None) -> float | None:

@@ -10,6 +10,7 @@ from layouts.format import known, plain, signed
 from layouts.theme import FONT, Figure, Theme, axis, diverging, layout, tokens
 
 ROW = 35  # px, as the strip's rows
+TALL_ROW = 46  # px, where a few exchanges leave room
 HEAD = 86  # px above the first row, as the strip's head
 COLUMNS = 40
 FIGURE_FROM_BPS = 10.0
@@ -30,6 +31,11 @@ class Deviations:
     age_s: NDArray[np.float64]
     reasons: tuple[tuple[str, ...], ...]
     notes: dict[int, str]
+
+
+def row_height(rows: int) -> int:
+    """Height of a row of strip and heatmap. [px]"""
+    return TALL_ROW if rows <= 6 else ROW
 
 
 def heatmap(data: Deviations, limit_bps: float, theme: Theme) -> Figure:
@@ -75,7 +81,7 @@ def heatmap(data: Deviations, limit_bps: float, theme: Theme) -> Figure:
         ],
         "layout": layout(
             theme,
-            height=HEAD + rows * ROW,
+            height=HEAD + rows * row_height(rows),
             margin={"l": 0, "r": 12, "t": HEAD, "b": 0, "pad": 0},
             uirevision="overview",
             hovermode="closest",

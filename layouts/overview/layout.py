@@ -8,7 +8,7 @@ from desk import Desk
 from layouts.components import aria, chart, named, pane_head, segments, th
 from layouts.format import plain
 from layouts.overview import ids
-from layouts.theme import as_theme
+from layouts.theme import as_theme, empty
 
 BEST_HEADS = (
     ("Symbol", "Base and quote of the perpetual", False, ""),
@@ -169,7 +169,7 @@ def _heatmap(limit_bps: float, theme: str | None) -> html.Section:
                         ],
                         className="strip",
                     ),
-                    html.Div(chart(ids.HEATMAP, ids.HEATMAP_SUMMARY, as_theme(theme)), className="joined"),
+                    html.Div(chart(ids.HEATMAP, ids.HEATMAP_SUMMARY, empty(as_theme(theme))), className="joined"),
                 ],
                 className="strip-and-map",
             ),

@@ -13,7 +13,7 @@ from layouts import glance
 from layouts.components import arrow, figure, num, shape, sparkline, spreads_href, td
 from layouts.format import age, cost, milliseconds, money, ordinary, pair_ages, plain, sign_class, signed
 from layouts.format import seconds as whole_seconds
-from layouts.overview.figures import COLUMNS, Deviations
+from layouts.overview.figures import COLUMNS, Deviations, row_height
 from store.clock import Latency
 
 REASONS = 9
@@ -164,6 +164,7 @@ def strip_rows(view: View, latency: dict[str, Latency]) -> list[html.Tr]:
     """One line an exchange, joined with the heatmap's rows."""
     rows = []
     ages = glance.best_quote_age_s(view)
+    height = {"height": f"{row_height(len(view.status))}px"}
     for status in view.status:
         if status.state in glance.APART:
             cells = [td(status.reason, "hint", colSpan=4)]
@@ -180,7 +181,12 @@ def strip_rows(view: View, latency: dict[str, Latency]) -> list[html.Tr]:
         name = dcc.Link(status.title, href=f"/exchanges?exchange={status.exchange}", className="row-link quiet")
         dim = " hint" if status.state in glance.APART else ""
         rows.append(
-            html.Tr([td([shape(status.state), name], "name" + dim), *cells], key=status.exchange, title=status.reason)
+            html.Tr(
+                [td([shape(status.state), name], "name" + dim), *cells],
+                key=status.exchange,
+                title=status.reason,
+                style=height,
+            )
         )
     return rows
 

@@ -14,7 +14,7 @@ from layouts.spreads import figures, ids, rows
 from layouts.spreads.choice import Choice, complete, read
 from layouts.spreads.layout import leg_options
 from layouts.spreads.pair import as_csv, read_pair
-from layouts.theme import Theme, as_theme, empty
+from layouts.theme import Theme, as_theme
 
 NOTHING = "Choose a symbol that two exchanges list."
 
@@ -118,7 +118,7 @@ def show(desk: Desk, view: View, choice: Choice, window_s: float, theme: Theme) 
     if pair is None:
         words = f"{choice.symbol} is listed nowhere. {NOTHING}" if choice.symbol else NOTHING
         nothing = plainly(html.Span(words, className="hint"))
-        return nothing, None, "", None, None, empty(theme), words
+        return nothing, None, "", None, None, figures.blank(theme), words
     buy, sell = glance.title(view, choice.buy), glance.title(view, choice.sell)
     texts = plainly(
         (

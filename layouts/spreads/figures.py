@@ -21,7 +21,7 @@ def packed(values: NDArray[np.float64]) -> dict[str, str]:
 
 
 def chart(pair: PairNow, buy_title: str, sell_title: str, window_s: float, until: float, theme: Theme) -> Figure:
-    """Draw a pair. The time axis is the asked window, ending now, even where the memory is younger than that."""
+    """Draw a pair over the asked window, ending now; while the memory is younger than that, over what there is."""
     colours = tokens(theme)
     series = pair.series
     time = packed(series.time * 1e3)
@@ -42,10 +42,10 @@ def chart(pair: PairNow, buy_title: str, sell_title: str, window_s: float, until
             xaxis=axis(
                 theme,
                 type="date",
-                range=[(until - window_s) * 1e3, until * 1e3],
+                range=[since(series.time, window_s, until) * 1e3, until * 1e3],
                 fixedrange=False,
                 anchor="y2",
-                tickformat="%H:%M:%S" if window_s <= 300 else "%H:%M",
+                tickformat="%H:%M:%S" if until - since(series.time, window_s, until) <= 300.0 else "%H:%M",
                 hoverformat="%H:%M:%S",
                 nticks=8,
                 showgrid=True,
@@ -77,6 +77,27 @@ def chart(pair: PairNow, buy_title: str, sell_title: str, window_s: float, until
             annotations=_annotations(pair, colours),
         ),
     }
+
+
+def blank(theme: Theme) -> Figure:
+    """The same axes with nothing on them: Plotly cannot turn a figure with one panel into one with two."""
+    hidden = {"showticklabels": False}
+    return {
+        "data": [{"type": "scatter", "x": [], "y": [], "yaxis": name} for name in ("y", "y", "y2")],
+        "layout": layout(
+            theme,
+            margin={"l": 0, "r": 64, "t": 30, "b": 26, "pad": 0},
+            xaxis=axis(theme, type="date", anchor="y2", **hidden),
+            yaxis=axis(theme, side="right", domain=[SPLIT[0], 1.0], **hidden),
+            yaxis2=axis(theme, side="right", domain=[0.0, SPLIT[1]], **hidden),
+        ),
+    }
+
+
+def since(time: NDArray[np.float64], window_s: float, until: float) -> float:
+    """Where the time axis begins: a minute ago at the latest. [epoch s]"""
+    first = float(time[0]) if len(time) else until
+    return max(until - window_s, min(first, until - 60.0))
 
 
 def _steps(
@@ -119,7 +140,7 @@ def _spread_axis(pair: PairNow) -> dict[str, Any]:
 
 def _round_step(rough: float) -> float:
     power = 10.0 ** np.floor(np.log10(rough))
-    return float(next(step * power for step in (1.0, 2.0, 5.0, 10.0) if step * power >= rough))
+    return float(next(step * power for step in (1.0, 2.0, 2.5, 5.0, 10.0) if step * power >= rough))
 
 
 def _shapes(pair: PairNow, colours: dict[str, str]) -> list[dict[str, Any]]:
@@ -146,30 +167,45 @@ def _annotations(pair: PairNow, colours: dict[str, str]) -> list[dict[str, Any]]
     """What the panels are, and the names of the lines in them."""
     base = {"showarrow": False, "xref": "paper", "font": {"size": 12, "color": colours["text-1"], "family": FONT}}
     small = {"size": 11, "color": colours["text-2"], "family": FONT}
+    head = {**base, "x": 0, "xanchor": "left", "xshift": 12, "yref": "paper", "yanchor": "bottom"}
+    quote = pair.choice.symbol.rpartition("-")[2]
     notes: list[dict[str, Any]] = [
-        {**base, "x": 0, "xanchor": "left", "yref": "paper", "yanchor": "bottom", "y": 1.0, "xshift": 12, "yshift": 8,
-         "text": f"Executable prices, {pair.choice.symbol.rpartition('-')[2]}"},
-        {**base, "x": 0, "xanchor": "left", "yref": "paper", "yanchor": "bottom", "y": SPLIT[1], "xshift": 12, "yshift": 2,
-         "text": "Executable spread, bps, bid of sell less ask of buy"},
-    ]  # fmt: skip
+        {**head, "y": 1.0, "yshift": 8, "text": f"Executable prices, {quote}"},
+        {**head, "y": SPLIT[1], "yshift": 2, "text": "Executable spread, bps, bid of sell less ask of buy"},
+    ]
     inside = {**base, "x": 0, "xanchor": "left", "xshift": 12, "yref": "y2", "font": small}
     if known(pair.net_zero):
         notes.append({**inside, "y": pair.net_zero, "yanchor": "bottom", "text": f"net 0 at {signed(pair.net_zero)}"})
     if pair.stats.mean is not None:
         notes.append({**inside, "y": pair.stats.mean, "yanchor": "bottom", "text": f"mean {signed(pair.stats.mean)}"})
-    for value, text, colour in (
-        (pair.long_leg.price, price(pair.long_leg.price, pair.decimals), colours["leg-long"]),
-        (pair.short_leg.price, price(pair.short_leg.price, pair.decimals), colours["leg-short"]),
-    ):
-        if known(value) and pair.stats.n:
-            font = {"size": 11, "color": colour, "family": FONT}
-            notes.append({**base, "x": 1, "xanchor": "left", "xshift": 3, "yref": "y", "y": value, "yanchor": "middle",
-                          "text": text, "font": font, "bgcolor": colours["bg-0"]})  # fmt: skip
+    notes += _price_labels(pair, base, colours)
     if pair.stats.now is not None:
         font = {"size": 11, "color": colours["text-1"], "family": FONT}
-        notes.append({**base, "x": 1, "xanchor": "left", "xshift": 3, "yref": "y2", "y": pair.stats.now,
-                      "yanchor": "middle", "text": signed(pair.stats.now), "font": font, "bgcolor": colours["bg-0"]})  # fmt: skip
+        edge = {**base, "x": 1, "xanchor": "left", "xshift": 3, "yref": "y2", "yanchor": "middle"}
+        now = {"y": pair.stats.now, "text": signed(pair.stats.now), "font": font, "bgcolor": colours["bg-0"]}
+        notes.append({**edge, **now})
     return notes
+
+
+def _price_labels(pair: PairNow, base: dict[str, Any], colours: dict[str, str]) -> list[dict[str, Any]]:
+    """Both prices at the right edge, in the colours of their lines; pushed apart so that both can be read."""
+    legs = [(pair.long_leg.price, colours["leg-long"]), (pair.short_leg.price, colours["leg-short"])]
+    shown = sorted(((value, colour) for value, colour in legs if known(value) and pair.stats.n), reverse=True)
+    return [
+        {
+            **base,
+            "x": 1,
+            "xanchor": "left",
+            "xshift": 3,
+            "yref": "y",
+            "y": value,
+            "yanchor": "middle" if len(shown) < 2 else "bottom" if i == 0 else "top",
+            "text": price(value, pair.decimals),
+            "font": {"size": 11, "color": colour, "family": FONT},
+            "bgcolor": colours["bg-0"],
+        }
+        for i, (value, colour) in enumerate(shown)
+    ]
 
 
 def summary(pair: PairNow, buy_title: str, sell_title: str, window_s: float) -> str:

@@ -8,6 +8,7 @@ from layouts import glance
 from layouts.components import aria, chart, icon, pane_head, segments
 from layouts.spreads import ids
 from layouts.spreads.choice import Choice, complete, exchanges_of, read
+from layouts.spreads.figures import blank
 from layouts.theme import as_theme
 
 WINDOWS = ((5, "5 min"), (15, "15 min"), (30, "30 min"))
@@ -86,7 +87,7 @@ def page(desk: Desk, search: str, theme: str | None) -> html.Div:
             dcc.Download(id=ids.DOWNLOAD),
             head,
             html.Div(
-                [html.Div(chart(ids.CHART, ids.CHART_SUMMARY, as_theme(theme)), className="pair-chart"), side],
+                [html.Div(chart(ids.CHART, ids.CHART_SUMMARY, blank(as_theme(theme))), className="pair-chart"), side],
                 className="pair-body",
             ),
         ],
