@@ -15,7 +15,7 @@ MOST_PAGES = 50  # a listing that never ends is a broken cursor
 class Change:
     """One difference between two listings, as a sentence."""
 
-    kind: str  # listed, delisted, halted, resumed, funding
+    kind: str  # listed, delisted, halted, resumed
     symbol: str
     text: str
 
@@ -55,7 +55,7 @@ async def read_listing(
 
 
 def changes(old: list[Instrument], new: list[Instrument]) -> list[Change]:
-    """What a refresh brought: listings, delistings, halts, resumptions and changed funding intervals."""
+    """What a refresh brought: listings, delistings, halts and resumptions."""
     before = {instrument.exchange_symbol: instrument for instrument in old}
     after = {instrument.exchange_symbol: instrument for instrument in new}
     found = [
@@ -75,10 +75,4 @@ def changes(old: list[Instrument], new: list[Instrument]) -> list[Change]:
         if was.status is not row.status:
             kind = "resumed" if row.status is Status.TRADING else "halted"
             found.append(Change(kind, row.symbol, f"{key} went from {was.status} to {row.status}"))
-        if was.funding_interval_h != row.funding_interval_h and None not in (
-            was.funding_interval_h,
-            row.funding_interval_h,
-        ):
-            text = f"{key} funds every {row.funding_interval_h:g} h instead of {was.funding_interval_h:g} h"
-            found.append(Change("funding", row.symbol, text))
     return found

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import logging
 import time
+from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
@@ -17,14 +18,14 @@ from feeds.rest import Response, RestClient
 from feeds.session import Session
 from feeds.stats import FeedLog, FrameRate
 from feeds.status import ExchangeStatus, SocketStatus, State
-from market.models import Instrument, MarketWord, Status
+from market.models import Funding, Instrument, MarketWord, Status
 
 logger = logging.getLogger(__name__)
 
 REREAD_AFTER_S = 2.0  # announcements come in bursts; the listing is read once for all of them
 OBSERVE_EVERY_S = 0.5
 LATE_S = 1.0  # quotes this late make an exchange's state 'degraded'
-OUTDATED_SHARE = 0.05  # so does a larger share of frames that come twice or out of order; idle books repeat some
+OUTDATED_FRAMES, OUTDATED_WINDOW_S = 3, 3.0  # so do this many frames that come twice or out of order
 SAMPLE_CHARACTERS = 160  # of an unreadable frame, for the log
 
 
@@ -71,8 +72,9 @@ class ExchangeFeed:
         self._rate = FrameRate()
         self._next_listing: float | None = None
         self._listing_error: str | None = None
+        self._intervals_h: dict[str, float] = {}
         self._malformed_before = 0
-        self._outdated_before = 0
+        self._outdated: deque[int] = deque([0], maxlen=round(OUTDATED_WINDOW_S / OBSERVE_EVERY_S))
         self._state: State = "starting"
         self._reason = "reading the listing"
         self._since = time.time()
@@ -181,7 +183,23 @@ class ExchangeFeed:
     # -- what sessions report ----------------------------------------------------------------------------------
 
     def on_words(self, words: Sequence[MarketWord], polled: bool = False) -> None:
+        for word in words:
+            if type(word) is Funding and word.funding_interval_h is not None:
+                self._watch_interval(word.symbol, word.funding_interval_h)
         self._sink.write(words, polled)
+
+    def _watch_interval(self, symbol: str, hours: float) -> None:
+        before = self._intervals_h.get(symbol)
+        if before != hours:
+            self._intervals_h[symbol] = hours
+            if before is not None:
+                self.log.add("info", "funding", f"{symbol} funds every {hours:g} h instead of {before:g} h")
+
+    def quoted(self, topics: Sequence[str]) -> set[str]:
+        lateness_s = self._sink.lateness_s(self.exchange.name)
+        if lateness_s is not None and lateness_s > LATE_S:
+            return set()
+        return self.exchange.symbols_of(topics, self.instruments)
 
     def on_server_time(self, server_time: float, sent_time: float, received_time: float) -> None:
         if self._sink.set_server_time(self.exchange.name, server_time, sent_time, received_time):
@@ -280,15 +298,15 @@ class ExchangeFeed:
     def _trouble(self) -> str:
         """What is wrong although every socket is up; empty if nothing is."""
         malformed, self._malformed_before = self.malformed - self._malformed_before, self.malformed
-        outdated = sum(connection.outdated for connection in self._connections)
-        repeated, self._outdated_before = outdated - self._outdated_before, outdated
+        self._outdated.append(sum(connection.outdated for connection in self._connections))
+        repeated = self._outdated[-1] - self._outdated[0]
         lateness_s = self._sink.lateness_s(self.exchange.name)
         if malformed:
             return f"{malformed / OBSERVE_EVERY_S:.0f} frames a second cannot be read; quotes wait to be confirmed"
         if lateness_s is not None and lateness_s > LATE_S:
             return f"quotes come {lateness_s:.1f} s late"
-        if repeated > 1 and repeated > OUTDATED_SHARE * OBSERVE_EVERY_S * self._rate.per_s:
-            return f"{repeated / OBSERVE_EVERY_S:.0f} frames a second come twice or out of order and are dropped"
+        if repeated >= OUTDATED_FRAMES:
+            return f"{repeated} frames in {OUTDATED_WINDOW_S:.0f} s came twice or out of order and were dropped"
         if self._listing_error is not None:
             return f"live, but the listing cannot be read again: {self._listing_error}"
         return ""

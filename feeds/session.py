@@ -36,6 +36,9 @@ QUIET_MEANS = 30.0  # silent for this many usual gaps between frames is suspicio
 QUIET_AT_LEAST_S = 1.0
 YIELD_EVERY = 200  # frames between two looks at the rest of the loop, when the socket never runs dry
 RESYNC_EVERY_S = 5.0  # a topic that loses its thread again and again is not asked for again and again
+REFUSALS_IN_A_ROW = 3  # with none confirmed between them, and half of the topics refused: it is the socket, not a topic
+REFUSED_RETRY_S = 60.0  # what the catalogue still holds to be trading is asked for again
+SETTLE_S = 0.5  # from the last subscription sent until polled quotes can be joined to the stream
 
 _CONTROL = frozenset({Ack, Reply, Resync, Closing, CatalogueChanged, ServerTime})
 
@@ -44,6 +47,10 @@ class Listener(Protocol):
     """Who a session reports to: its exchange's feed."""
 
     def on_words(self, words: Sequence[MarketWord], polled: bool = False) -> None: ...
+
+    def quoted(self, topics: Sequence[str]) -> set[str]:
+        """The symbols whose quotes these topics bring, none if quotes come too late to be joined with polled ones."""
+        ...
 
     def on_server_time(self, server_time: float, sent_time: float, received_time: float) -> None: ...
 
@@ -97,6 +104,9 @@ class Session:
         self._outbox: asyncio.Queue[tuple[tuple[str, ...], bool]] = asyncio.Queue()
         self._resynced: dict[str, float] = {}
         self._doubt = False
+        self._refused: dict[str, float] = {}  # when, monotonic s
+        self._refusals = 0
+        self._refused_in_a_row = 0
         self._opened_at = 0.0
 
     @property
@@ -140,6 +150,8 @@ class Session:
 
     def unsubscribe(self, topics: Sequence[str]) -> None:
         """Ask for topics no longer."""
+        for topic in topics:
+            self._refused.pop(topic, None)
         gone = tuple(topic for topic in topics if topic in self.topics)
         for topic in gone:
             del self.topics[topic]
@@ -223,6 +235,7 @@ class Session:
     async def _obey(self, word: Word) -> None:
         match word:
             case Ack(request_id=request_id) if request_id is not None:
+                self._refusals = self._refused_in_a_row = 0
                 self._pending.pop(request_id, None)
             case Reply(message=message) if self._transport is not None:
                 await self._send(self._transport, message)
@@ -250,11 +263,19 @@ class Session:
             self._retry_rejected(error)
 
     def _retry_rejected(self, error: SubscriptionRejected) -> None:
-        """Ask again for what was refused only because of its company in the same message."""
-        if not error.live:
-            for topic in error.topics:
-                self.topics.pop(topic, None)
+        """Ask again for what was refused only because of its company in the same message.
+
+        Raises the error itself where everything is refused: that ends the session.
+        """
         batch = self._pending.pop(error.request_id, ()) if error.request_id is not None else ()
+        if error.live:
+            self._refusals = self._refused_in_a_row = 0
+        else:
+            self._refusals += 1
+            self._refused_in_a_row += len(batch or error.topics)
+            if self._refusals >= REFUSALS_IN_A_ROW and 2 * self._refused_in_a_row >= len(self.topics):
+                raise error
+            self._give_up(error.topics)
         rest = tuple(topic for topic in batch if topic not in error.topics and topic in self.topics)
         if not rest:
             return
@@ -264,7 +285,18 @@ class Session:
             self._ask(rest[: len(rest) // 2], True)
             self._ask(rest[len(rest) // 2 :], True)
         else:
-            self.topics.pop(rest[0], None)
+            self._give_up(rest)
+
+    def _give_up(self, topics: Sequence[str]) -> None:
+        for topic in topics:
+            if self.topics.pop(topic, "") is None:
+                self._refused[topic] = time.monotonic()
+
+    def _ask_refused_again(self) -> None:
+        due = [topic for topic, when in self._refused.items() if time.monotonic() - when >= REFUSED_RETRY_S]
+        for topic in due:
+            del self._refused[topic]
+        self.subscribe(due)
 
     # -- silence and polls -------------------------------------------------------------------------------------
 
@@ -272,6 +304,7 @@ class Session:
         """Notice a socket that says nothing: at first doubt its quotes, later give it up."""
         while True:
             await asyncio.sleep(WATCH_EVERY_S)
+            self._ask_refused_again()
             now = time.time()
             if self._doubt:
                 # What could not be read may have been any contract's change.
@@ -289,6 +322,10 @@ class Session:
                 self._listener.on_quiet(self, silent_s)
 
     async def _poll(self, poll: Poll) -> None:
+        if poll.request.purpose != "time":
+            # A quote polled before its stream flows would miss the changes between the two.
+            await self.ready.wait()
+            await asyncio.sleep(SETTLE_S)
         while True:
             try:
                 response = await self._rest.fetch(poll.request)
@@ -308,8 +345,9 @@ class Session:
             if type(word) is ServerTime:
                 self._listener.on_server_time(word.server_time, response.sent_time, now)
         market: list[MarketWord] = [word for word in words if type(word) not in _CONTROL]  # type: ignore[misc]
-        if self.quiet:
-            # A polled quote would look alive until the next poll, while nothing tells when it changes.
-            market = [word for word in market if type(word) is not Quote]
+        if any(type(word) is Quote for word in market):
+            # A polled quote looks alive until the next poll: only a stream that flows tells when it changes.
+            fed = self._listener.quoted(tuple(self.topics)) if not self.quiet else set()
+            market = [word for word in market if type(word) is not Quote or word.symbol in fed]
         if market:
             self._listener.on_words(market, polled=True)

@@ -49,13 +49,12 @@ F: Final = len(FIELDS)
 INDEX: Final[Mapping[str, int]] = {name: i for i, name in enumerate(FIELDS)}
 _QUOTE = struct.Struct("8d")
 _TOP = struct.Struct("5d")
-_BOOK = struct.Struct("4d")
 _NUMBER = struct.Struct("d")
 _ROW_BYTES: Final = 8 * F
 _EVENT, _RECEIVED, _LAG, _LIVE = (INDEX[name] for name in ("event_time", "received_time", "lag_s", "live"))
 
 LATE_S: Final = 0.5  # a quote later than this that changes nothing is a repetition, not a late change
-REORDER_S: Final = 10.0  # a quote older than the stored one by less than this was overtaken; by more, a clock stepped
+REORDER_S: Final = 2.0  # a quote older than the stored one by less than this was overtaken; by more, a clock stepped
 
 
 @dataclass(frozen=True)
@@ -247,8 +246,10 @@ class SnapshotStore:
                 clock = self._clocks[quote.exchange]
                 lag = quote.received_time - event_time - clock.floor_s
                 # Compared as bytes: an empty side is NaN, which equals nothing.
-                if lag > LATE_S and _BOOK.pack(*old[:4]) == _BOOK.pack(bid_price, bid_size, ask_price, ask_size):
-                    lag = 0.0  # an idle book repeated: as true now as it was then
+                if lag > LATE_S and _TOP.pack(*old) == _TOP.pack(bid_price, bid_size, ask_price, ask_size, event_time):
+                    lag = _NUMBER.unpack_from(buffer, offset + 8 * _LAG)[
+                        0
+                    ]  # an idle book repeated: no later than it was
                 else:
                     lag = clock.observe(event_time, quote.received_time)
         _QUOTE.pack_into(

@@ -80,14 +80,16 @@ class Contract:
     """One instrument as a decoder needs it, with what was last seen of it.
 
     multiplier: what a quoted price is divided by. factor: coins (linear) or quote currency (inverse) per unit of
-    size. last_id, last_ms: update id and exchange time of the last top of book, -1 before the first.
+    size. last_id, last_ms, last_received: update id, exchange time and receipt of the last top of book, -1 before the
+    first.
     """
 
-    __slots__ = ("exchange_symbol", "factor", "instrument", "inverse", "last_id", "last_ms", "multiplier", "symbol")
+    __slots__ = ("exchange_symbol", "factor", "instrument", "inverse", "last_id", "last_ms", "last_received", "multiplier", "symbol")
 
     def __init__(self, instrument: Instrument) -> None:
         self.last_id = -1
         self.last_ms = -1
+        self.last_received = -1.0
         self.describe(instrument)
 
     def describe(self, instrument: Instrument) -> None:

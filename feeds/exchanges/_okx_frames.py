@@ -22,6 +22,7 @@ from feeds.exchanges.base import Ack, CatalogueChanged, Closing, Resync, ServerT
 from market.models import Depth, Funding, Instrument, Quote, Ticker
 
 CLOSING_CODE = "64008"
+IDLE_REPEAT_S = 10.0  # an idle book is said again after about 60 s; sooner, it is the same frame twice
 
 _REFUSED_TOPIC = re.compile(r"channel:\s*([\w-]+),\s*inst(?:Id|Type|Family):\s*([^\s,]+)")
 _BOOK_CHANNELS = frozenset({"books", "books50-l2-tbt", "books-l2-tbt"})
@@ -120,8 +121,9 @@ class Decoder(fields.ContractDecoder):
             if _is_old(contract, sequence, top.ts):
                 self.outdated += 1
                 return ()
-            if sequence == contract.last_id and top.ts == contract.last_ms:
-                self.outdated += 1  # said again, which an idle book does about once a minute
+            if sequence == contract.last_id and received_time - contract.last_received < IDLE_REPEAT_S:
+                self.outdated += 1
+        contract.last_received = received_time
         if sequence < 0 and top.ts < contract.last_ms:
             return ()
         if top.bids and top.asks:
