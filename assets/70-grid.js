@@ -94,6 +94,24 @@
     api.refreshClientSideRowModel("filter");
   }
 
+  // A phone shows cards instead of the grid: the same rows, the same selection.
+  const narrow = window.matchMedia("(max-width: 720px)");
+  const text = (tag, name, words) => Object.assign(document.createElement(tag), {className: name, textContent: words});
+
+  function showCards(api, data) {
+    const list = document.getElementById("opportunities-cards");
+    if (!list) return;
+    list.replaceChildren(...(narrow.matches ? rowsOf(data.columns).slice(0, 60) : []).map(row => {
+      const card = text("button", "card" + (row.group ? " refused" : ""), "");
+      const net = text("span", "fig net " + (row.net > 0 && !row.group ? "plus" : ""), signed(row.net, 1) + " ");
+      net.append(text("small", "", "bps"));
+      card.append(text("b", "", row.symbol), net, text("span", "dim", row.buy + " to " + row.sell),
+        text("span", "fig dim", row.group ? row.verdict : "size " + plain(row.notional, 0)));
+      card.addEventListener("click", () => api.getRowNode(row.id)?.setSelected(true, true));
+      return card;
+    }));
+  }
+
   function put(api, state, data, keepPlaces) {
     const rows = rowsOf(data.columns), ids = new Set(data.columns.id);
     const add = [], update = [], remove = [];
@@ -148,6 +166,7 @@
         state.key = data.key;
         state.waiting = null;
         put(api, state, data, !asked && pointedAt(element));
+        showCards(api, data);
         return String(data.columns.id.length);
       },
       select(rows, closes, gridId, selected) {

@@ -6,9 +6,10 @@ from functools import lru_cache
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-from desk import Desk, Market, View
+from desk import View
 from feeds.status import ExchangeStatus
 from store.clock import Latency
+from store.snapshot import SnapshotStore
 
 UP = ("live", "degraded")
 APART = ("closed", "off")  # not expected to be up, so not counted
@@ -75,15 +76,14 @@ def best_quote_age_s(view: View) -> dict[str, list[float]]:
     return ages
 
 
-_latencies: WeakKeyDictionary[Desk, tuple[float, Market, dict[str, Latency]]] = WeakKeyDictionary()
+_latencies: WeakKeyDictionary[SnapshotStore, tuple[float, dict[str, Latency]]] = WeakKeyDictionary()
 
 
-def latencies(desk: Desk) -> dict[str, Latency]:
+def latencies(view: View) -> dict[str, Latency]:
     """Latency of every exchange, measured again every two seconds: percentiles of thousands of samples are not free."""
-    market = desk.market
-    kept = _latencies.get(desk)
+    store = view.market.store
+    kept = _latencies.get(store)
     now = time.monotonic()
-    if kept is None or kept[1] is not market or now - kept[0] >= LATENCY_EVERY_S:
-        measured = {exchange: market.store.latency(exchange) for exchange in market.store.grid.exchanges}
-        kept = _latencies[desk] = (now, market, measured)
-    return kept[2]
+    if kept is None or now - kept[0] >= LATENCY_EVERY_S:
+        kept = _latencies[store] = (now, {exchange: store.latency(exchange) for exchange in store.grid.exchanges})
+    return kept[1]

@@ -20,7 +20,7 @@ def register(app: Dash, desk: Desk) -> None:
 
     @glance.per_view
     def shown_exchange(view: View, wanted: str, level: str, theme: Theme) -> tuple[Any, ...]:
-        return show(desk, view, wanted, level, theme)
+        return show(view, wanted, level, theme)
 
     @app.callback(
         Output(ids.NOTE, "children"),
@@ -78,7 +78,7 @@ def wanted_exchange(search: str | None) -> str:
     return parse_qs((search or "").lstrip("?")).get("exchange", [""])[0]
 
 
-def show(desk: Desk, view: View, wanted: str, level: str, theme: Theme) -> tuple[Any, ...]:
+def show(view: View, wanted: str, level: str, theme: Theme) -> tuple[Any, ...]:
     """The whole page for one selected exchange, and which actions make sense on it."""
     status = rows.selected(view, wanted)
     if status is None:
@@ -88,7 +88,7 @@ def show(desk: Desk, view: View, wanted: str, level: str, theme: Theme) -> tuple
     texts = plainly(
         (
             rows.note(view),
-            rows.table_rows(view, glance.latencies(desk), status.exchange),
+            rows.table_rows(view, glance.latencies(view), status.exchange),
             rows.head(view, status),
             f"{status.sockets_up} of {len(status.sockets)} up",
             rows.sockets(view, status),

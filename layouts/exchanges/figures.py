@@ -97,8 +97,8 @@ def rates_summary(title: str, values: Sequence[float]) -> str:
     if not values:
         return f"{title} has sent nothing yet."
     return (
-        f"{title} sends {plain(values[-1])} frames per second now; from {plain(min(values))} to {plain(max(values))} in "
-        "the last ten minutes."
+        f"{title} sends {plain(values[-1])} frames per second now; in the last ten minutes from {plain(min(values))} "
+        f"to {plain(max(values))}."
     )
 
 

@@ -77,7 +77,7 @@ def register(app: Dash, desk: Desk) -> None:
         key = f"{glance.view_key(view)}|{chips}|{selected}|{look}"
         if shown == key:
             raise PreventUpdate
-        data = {"key": f"{id(desk.market):x}|{chips}", "columns": table(view, chips, selected)}
+        data = {"key": f"{id(view.market):x}|{chips}", "columns": table(view, chips, selected)}
         drawn = explanation(view, selected, look) if selected else (no_update,) * 8
         return (data, *heads(view, chips), *drawn, key)
 
@@ -113,7 +113,8 @@ def register(app: Dash, desk: Desk) -> None:
     ) -> Any:
         if not clicks:
             raise PreventUpdate
-        view, source = desk.view, desk.source.kind
+        view = desk.view
+        source = view.source.kind
         chips = rows.chips_of(min_net, family, exchange, refused)
         time = view.judgement.time
         text = await asyncio.to_thread(lambda: rows.as_csv(source, time, rows.chosen(view, chips)))

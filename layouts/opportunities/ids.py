@@ -3,6 +3,7 @@
 SHOWN = "opportunities-shown"
 GRID = "opportunities-grid"
 ROWS = "opportunities-rows"  # data: columns of the rows, for the grid
+CARDS = "opportunities-cards"  # filled by the browser on a narrow screen
 APPLIED = "opportunities-applied"
 SELECTED = "opportunities-selected"
 

@@ -70,13 +70,13 @@ def columns() -> list[dict[str, Any]]:
     """The grid's columns."""
     text = {"filter": "agTextColumnFilter"}
     return [
-        _column("symbol", "Symbol", 132, pinned="left", cellClass="name", **text),
-        _column("buy", "Buy", 80, **text),
-        _column("sell", "Sell", 80, **text),
+        _column("symbol", "Symbol", 130, pinned="left", cellClass="name", **text),
+        _column("buy", "Buy", 78, **text),
+        _column("sell", "Sell", 78, **text),
         _flash(
             "net",
             "Net, bps",
-            82,
+            94,
             "bps(params.value)",
             cellStyle={"function": "signColour(params.value)"},
             initialSort="desc",
@@ -85,13 +85,13 @@ def columns() -> list[dict[str, Any]]:
         _column("exit", "Exit, bps", 84, "bps(params.value)", cellClass="second"),
         _column("fees", "Fees, bps", 82, "bps(params.value)", cellClass="second"),
         _flash("profit", "Profit, quote", 100, "money(params.value)"),
-        _column("size", "Size, coins", 106, "coins(params.value)", cellClass="second"),
+        _column("size", "Size, coins", 98, "coins(params.value)", cellClass="second"),
         _column("notional", "Notional, quote", 112, "whole(params.value)"),
-        _column("carry", "Carry 8 h, bps", 106, "bps(params.value)", cellClass="second"),
-        _column("buyPrice", "Ask of buy", 96, "price(params)", headerTooltip="Best ask of the long leg"),
-        _column("sellPrice", "Bid of sell", 96, "price(params)", headerTooltip="Best bid of the short leg"),
+        _column("carry", "Carry 8 h, bps", 104, "bps(params.value)", cellClass="second"),
+        _column("buyPrice", "Ask of buy", 90, "price(params)", headerTooltip="Best ask of the long leg"),
+        _column("sellPrice", "Bid of sell", 90, "price(params)", headerTooltip="Best bid of the short leg"),
         _column("age", "Ages, s", 84, "ages(params.data)", cellClass="second", headerTooltip=FORMULAS["ages"]),
-        _column("verdict", "Verdict", 132, cellRenderer="Verdict", flex=1, **text),
+        _column("verdict", "Verdict", 136, cellRenderer="Verdict", flex=1, **text),
     ]
 
 
@@ -206,7 +206,11 @@ def page(desk: Desk, _search: str, theme: str | None) -> html.Div:
                 className="funnel-bar line-b",
             ),
             html.Div(
-                [html.Div(grid(), className="grid-box"), html.Div(id=ids.EMPTY, className="empty hidden")],
+                [
+                    html.Div(grid(), className="grid-box"),
+                    html.Div(id=ids.CARDS, className="card-list"),
+                    html.Div(id=ids.EMPTY, className="empty hidden"),
+                ],
                 className="grid-area",
             ),
         ],

@@ -25,7 +25,7 @@ def register(app: Dash, desk: Desk) -> None:
             *rows.headline(view),
             rows.reason_rows(view),
             f"{plain(reasons)} directed pairs refused",
-            rows.strip_rows(view, glance.latencies(desk)),
+            rows.strip_rows(view, glance.latencies(view)),
         )
         return tuple(plainly(parts))
 
@@ -36,7 +36,7 @@ def register(app: Dash, desk: Desk) -> None:
 
     @glance.per_view
     def deviations(view: View, family: str) -> figures.Deviations:
-        return rows.deviations(view, family, order.symbols(view, family, desk.market))
+        return rows.deviations(view, family, order.symbols(view, family))
 
     @glance.per_view
     def heatmap(view: View, family: str, theme: Theme) -> tuple[Figure, str, Any]:

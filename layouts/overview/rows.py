@@ -198,10 +198,10 @@ class SteadyOrder:
         self._every_s = every_s
         self._chosen: dict[str, tuple[float, object, tuple[str, ...]]] = {}
 
-    def symbols(self, view: View, family: str, market: object) -> tuple[str, ...]:
+    def symbols(self, view: View, family: str) -> tuple[str, ...]:
         """The symbols of a family, as last chosen for this market."""
         kept = self._chosen.get(family)
-        now = view.judgement.time
+        now, market = view.judgement.time, view.market
         if kept is None or kept[1] is not market or len(kept[2]) < COLUMNS or not 0.0 <= now - kept[0] < self._every_s:
             kept = self._chosen[family] = (now, market, most_dispersed(view, family))
         return kept[2]

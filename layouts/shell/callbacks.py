@@ -48,7 +48,8 @@ def register(app: Dash, desk: Desk) -> None:
         running=[(Output(ids.BUSY_SHELL, "data"), True, False)],
     )
     def tick(_tick: Any, _switched: Any) -> tuple[Any, ...]:
-        view, source = desk.view, desk.source
+        view = desk.view
+        source = view.source
         state = glance.reachability(view)
         word, text, button = band(source.kind, source.detail)
         reached = state == "ok" or not glance.expected(view)
@@ -77,8 +78,9 @@ def register(app: Dash, desk: Desk) -> None:
         State(ids.SYMBOLS_KEY, "data"),
     )
     def symbols(_state: Any, _switched: Any, _value: Any, key: Any) -> tuple[Any, Any]:
-        listed = desk.view.judgement.snapshot.symbols
-        now = f"{desk.source.kind}:{len(listed)}:{hash(listed)}"
+        view = desk.view
+        listed = view.judgement.snapshot.symbols
+        now = f"{view.source.kind}:{len(listed)}:{hash(listed)}"
         if key == now:
             raise PreventUpdate
         return [html.Option(value=symbol) for symbol in listed], now

@@ -24,7 +24,7 @@ def register(app: Dash, desk: Desk) -> None:
 
     @glance.per_view
     def shown_pair(view: View, choice: Choice, window_s: float, theme: Theme) -> tuple[Any, ...]:
-        return show(desk, view, choice, window_s, theme)
+        return show(view, choice, window_s, theme)
 
     @app.callback(
         Output(ids.URL, "search"),
@@ -91,12 +91,12 @@ def register(app: Dash, desk: Desk) -> None:
     async def download(clicks: int | None, symbol: str, buy: str, sell: str, minutes: int) -> Any:
         if not clicks:
             raise PreventUpdate
-        choice, source, view = Choice(symbol, buy, sell), desk.source.kind, desk.view
-        pair = await asyncio.to_thread(read_pair, desk, view, choice, 60.0 * minutes)
+        choice, view = Choice(symbol, buy, sell), desk.view
+        pair = await asyncio.to_thread(read_pair, view, choice, 60.0 * minutes)
         if pair is None:
             raise PreventUpdate
-        text = await asyncio.to_thread(as_csv, source, choice, pair.series)
-        return csv_file(text, f"spread-{symbol}-{buy}-{sell}-{source}.csv")
+        text = await asyncio.to_thread(as_csv, view.source.kind, choice, pair.series)
+        return csv_file(text, f"spread-{symbol}-{buy}-{sell}-{view.source.kind}.csv")
 
 
 def chosen(trigger: str | None, search: str, symbol: str, buy: str, sell: str) -> Choice:
@@ -112,9 +112,9 @@ def chosen(trigger: str | None, search: str, symbol: str, buy: str, sell: str) -
     return read(search or "")
 
 
-def show(desk: Desk, view: View, choice: Choice, window_s: float, theme: Theme) -> tuple[Any, ...]:
+def show(view: View, choice: Choice, window_s: float, theme: Theme) -> tuple[Any, ...]:
     """Everything the page shows of a pair."""
-    pair = read_pair(desk, view, choice, window_s)
+    pair = read_pair(view, choice, window_s)
     if pair is None:
         words = f"{choice.symbol} is listed nowhere. {NOTHING}" if choice.symbol else NOTHING
         nothing = plainly(html.Span(words, className="hint"))

@@ -9,7 +9,7 @@ import numpy as np
 from analytics import spreads
 from analytics.quality import Verdict
 from analytics.series import PairSeries, Statistics, net_zero_bps, pair_series, statistics
-from desk import Desk, Market, View, expected_exit_bps
+from desk import View, expected_exit_bps
 from layouts.format import tick_decimals
 from layouts.spreads.choice import Choice
 
@@ -48,7 +48,7 @@ class PairNow:
     decimals: int | None
 
 
-def read_pair(desk: Desk, view: View, choice: Choice, window_s: float) -> PairNow | None:
+def read_pair(view: View, choice: Choice, window_s: float) -> PairNow | None:
     """Read a pair, None if one of its legs is not listed."""
     snapshot = view.judgement.snapshot
     grid = snapshot.grid
@@ -56,7 +56,7 @@ def read_pair(desk: Desk, view: View, choice: Choice, window_s: float) -> PairNo
     buy, sell = grid.exchange_index.get(choice.buy), grid.exchange_index.get(choice.sell)
     if s is None or buy is None or sell is None or not (grid.listed[s, buy] and grid.listed[s, sell]):
         return None
-    market: Market = desk.market
+    market = view.market
     both = [buy, sell]
     bid, ask = snapshot["bid_price"][s, both][None, :], snapshot["ask_price"][s, both][None, :]
     carry = spreads.carry_per_hour(
