@@ -50,7 +50,7 @@ def build_server(desk: Desk) -> FastAPI:
         description="Perpetual futures compared between exchanges.",
     )
     server.include_router(router(desk))
-    build_app(desk, server)
+    server.state.dash = build_app(desk, server)
     return server
 
 

@@ -15,11 +15,14 @@ from store.snapshot import SnapshotStore
 
 ROUNDS = 7
 AT_LEAST = 200  # frames of a channel, else its figure is noise and left out unless repeated
+TOP_OF_BOOK = ("bookTicker", "orderbook.1", "bbo-tbt")
 _MARKET = (Quote, Funding, Ticker, Depth)
 
 
 def channel(frame: bytes) -> str:
-    """What the exchange calls the channel of a frame, without the contract."""
+    """What the exchange calls the channel of a frame, without the contract; empty for control messages."""
+    if frame[:1] != b"{":
+        return ""
     message = orjson.loads(frame)
     if "arg" in message and "data" in message:
         return str(message["arg"]["channel"])
@@ -82,7 +85,7 @@ def run() -> list[dict[str, object]]:
         channels: dict[str, list[bytes]] = defaultdict(list)
         for frames in pools.values():
             for frame in frames:
-                if frame[:1] == b"{" and (name := channel(frame)):
+                if name := channel(frame):
                     channels[name].append(frame)
         for name, frames in sorted(channels.items()):
             heavy = sum(len(frame) for frame in frames) > 200_000

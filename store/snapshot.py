@@ -49,12 +49,13 @@ F: Final = len(FIELDS)
 INDEX: Final[Mapping[str, int]] = {name: i for i, name in enumerate(FIELDS)}
 _QUOTE = struct.Struct("8d")
 _TOP = struct.Struct("5d")
+_SEEN = struct.Struct("6d")
 _NUMBER = struct.Struct("d")
 _ROW_BYTES: Final = 8 * F
 _EVENT, _RECEIVED, _LAG, _LIVE = (INDEX[name] for name in ("event_time", "received_time", "lag_s", "live"))
 
 LATE_S: Final = 0.5  # a quote later than this that changes nothing is a repetition, not a late change
-REORDER_S: Final = 2.0  # a quote older than the stored one by less than this was overtaken; by more, a clock stepped
+REORDER_S: Final = 1.0  # what comes within this of a newer quote, by both clocks, was overtaken by it
 
 
 @dataclass(frozen=True)
@@ -237,16 +238,19 @@ class SnapshotStore:
         event_time, lag = NAN, 0.0
         if quote.event_time is not None:
             event_time = quote.event_time
-            old = _TOP.unpack_from(buffer, offset)
-            # The first word of a new connection counts, even if the lost one knew a later moment.
-            if 0.0 < old[4] - event_time < REORDER_S and _NUMBER.unpack_from(buffer, offset + 8 * _LIVE)[0]:
+            old = _SEEN.unpack_from(buffer, offset)
+            # Overtaken: both came just now. A long way back is another clock, and a lost quote yields to any other.
+            just_now = 0.0 < old[4] - event_time < REORDER_S and quote.received_time - old[5] < REORDER_S
+            if just_now and _NUMBER.unpack_from(buffer, offset + 8 * _LIVE)[0]:
                 self.overtaken[quote.exchange] += 1
                 return
             if not polled:
                 clock = self._clocks[quote.exchange]
                 lag = quote.received_time - event_time - clock.floor_s
                 # Compared as bytes: an empty side is NaN, which equals nothing.
-                if lag > LATE_S and _TOP.pack(*old) == _TOP.pack(bid_price, bid_size, ask_price, ask_size, event_time):
+                if lag > LATE_S and _TOP.pack(*old[:5]) == _TOP.pack(
+                    bid_price, bid_size, ask_price, ask_size, event_time
+                ):
                     lag = _NUMBER.unpack_from(buffer, offset + 8 * _LAG)[
                         0
                     ]  # an idle book repeated: no later than it was
