@@ -5,7 +5,7 @@ a frame; another library can take its place here without any other change.
 """
 
 import ssl
-from typing import Protocol
+from typing import Any, Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -62,9 +62,10 @@ class WebsocketsTransport:
 
 async def open_transport(url: str, tls: ssl.SSLContext | None = None) -> Transport:
     """Connect. Raises OSError, TimeoutError, ssl.SSLError or websockets' InvalidHandshake."""
+    # websockets makes the context itself, but refuses an explicit None for a wss address.
+    options: dict[str, Any] = {} if tls is None else {"ssl": tls}
     connection = await connect(
         url,
-        ssl=tls,
         compression=None,
         open_timeout=OPEN_TIMEOUT_S,
         close_timeout=CLOSE_TIMEOUT_S,
@@ -72,6 +73,7 @@ async def open_transport(url: str, tls: ssl.SSLContext | None = None) -> Transpo
         ping_timeout=PING_EVERY_S,
         max_size=MAX_FRAME_BYTES,
         max_queue=1_024,
+        **options,
     )
     return WebsocketsTransport(connection)
 

@@ -1,0 +1,235 @@
+"""Failures in words: real ones, provoked on loopback."""
+
+import asyncio
+import contextlib
+import datetime
+import ipaddress
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from websockets.asyncio.server import serve
+
+from feeds import transport
+from feeds.errors import BadPayload, RequestFailed
+from feeds.failures import (
+    MAX_DOUBLINGS,
+    Silent,
+    describe,
+    parse_retry_after,
+    retry_after_s,
+    retry_delay_s,
+)
+from feeds.transport import Disconnected, open_transport
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@contextlib.asynccontextmanager
+async def listening(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """A plain server; gives its port."""
+    server = await asyncio.start_server(handler, "127.0.0.1", 0, ssl=tls)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Read what comes, say nothing."""
+    await reader.read()
+    writer.close()
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "stream.examplex.example")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = folder / "server.pem"
+    pem.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
+
+
+async def failure_over_http(url: str) -> BaseException:
+    async with httpx.AsyncClient(timeout=0.3) as client:
+        with pytest.raises(httpx.HTTPError) as caught:
+            await client.get(url)
+    return caught.value
+
+
+async def failure_over_websocket(url: str) -> BaseException:
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - whatever it is, it must be described
+        await open_transport(url)
+    return caught.value
+
+
+TRANSPORTS = pytest.mark.parametrize(
+    ("scheme", "failure"),
+    [("http", failure_over_http), ("ws", failure_over_websocket)],
+    ids=["http", "websocket"],
+)
+
+
+@TRANSPORTS
+def test_a_name_that_does_not_exist(scheme, failure):
+    # .invalid never resolves (RFC 2606), with or without a network.
+    error = asyncio.run(failure(f"{scheme}://stream.examplex.invalid/v3"))
+    assert describe(error) == "name not resolved"
+
+
+@TRANSPORTS
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_refused_connection(scheme, failure, host):
+    """localhost may be two addresses, whose refusals asyncio joins into one error."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        error = asyncio.run(failure(f"{scheme}://{host}:{taken.getsockname()[1]}"))
+    assert describe(error) == "connection refused"
+
+
+@TRANSPORTS
+def test_a_certificate_nobody_vouches_for(scheme, failure, tmp_path):
+    async def scenario():
+        async with listening(silence, self_signed(tmp_path)) as port:
+            return await failure(f"{scheme}s://127.0.0.1:{port}")
+
+    assert describe(asyncio.run(scenario())) == "certificate refused: self-signed certificate"
+
+
+@TRANSPORTS
+def test_a_server_that_never_answers(scheme, failure, monkeypatch):
+    monkeypatch.setattr(transport, "OPEN_TIMEOUT_S", 0.3)
+
+    async def scenario():
+        async with listening(silence) as port:
+            return await failure(f"{scheme}://127.0.0.1:{port}")
+
+    assert describe(asyncio.run(scenario())) == "timed out"
+
+
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_a_handshake_that_is_refused(status):
+    async def scenario():
+        def refuse(connection, _request):
+            answer = connection.respond(status, "no")
+            answer.headers["Retry-After"] = "12"
+            return answer
+
+        async with serve(lambda _socket: asyncio.sleep(0), "127.0.0.1", 0, process_request=refuse) as server:
+            return await failure_over_websocket(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+
+    error = asyncio.run(scenario())
+    assert describe(error) == f"HTTP {status} at the handshake"
+    assert retry_after_s(error) == 12.0
+
+
+def test_a_server_that_speaks_no_websocket():
+    async def scenario():
+        async def smtp(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"220 mail.examplex.example ESMTP\r\n")
+            await writer.drain()
+            writer.close()
+
+        async with listening(smtp) as port:
+            return await failure_over_websocket(f"ws://127.0.0.1:{port}")
+
+    assert describe(asyncio.run(scenario())).startswith("no websocket handshake")
+
+
+def test_a_socket_that_is_closed_says_with_what():
+    async def scenario():
+        async def close(socket):
+            await socket.close(1012, "service restart")
+
+        async with serve(close, "127.0.0.1", 0) as server:
+            connection = await open_transport(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            with pytest.raises(Disconnected) as caught:
+                await connection.receive()
+            return caught.value
+
+    error = asyncio.run(scenario())
+    assert (error.code, error.reason) == (1012, "service restart")
+    assert describe(error) == "closed with code 1012, service restart"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (Disconnected(1006, ""), "closed with code 1006, no reason given"),
+        (Silent(31.2), "no data for 31 s on an open socket"),
+        (BadPayload("examplex", "no price"), "no price"),
+        (ConnectionResetError(104, "Connection reset by peer"), "connection reset by peer"),
+        (TimeoutError(), "timed out"),
+        (OSError("Multiple exceptions: [Errno 111] Connect call failed, [Errno 111] Connect call failed"),
+         "connection refused"),
+        (ValueError(), "ValueError"),
+        (ValueError("odd"), "odd"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)  # fmt: skip
+def test_what_else_can_end_a_connection(error, words):
+    assert describe(error) == words
+
+
+def test_delays_double_from_a_second_or_two_up_to_half_a_minute():
+    for failures in range(MAX_DOUBLINGS + 1):
+        delays = [retry_delay_s(failures) for _ in range(300)]
+        assert 2.0**failures / 2 <= min(delays)
+        assert max(delays) <= 2.0**failures
+        assert max(delays) - min(delays) > 0.25 * 2.0**failures  # spread, so that sockets do not dial in step
+
+
+@pytest.mark.parametrize("failures", [MAX_DOUBLINGS, 1_000, 10**9])
+def test_delays_stop_growing(failures):
+    assert 16.0 <= retry_delay_s(failures) <= 32.0
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("0", 0.0),
+        ("30", 30.0),
+        (" 2.5 ", 2.5),
+        ("86400", 86_400.0),
+        ("86401", None),
+        ("-1", None),
+        ("nan", None),
+        ("inf", None),
+        ("1e999", None),
+        ("", None),
+        ("soon", None),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        (None, None),
+    ],
+)
+def test_retry_after_is_seconds_or_nothing(header, seconds):
+    assert parse_retry_after(header) == seconds
+
+
+def test_only_refusals_carry_a_time_to_stay_away():
+    assert retry_after_s(RequestFailed("examplex", "no", 429, 4.0)) == 4.0
+    assert retry_after_s(RequestFailed("examplex", "no")) is None
+    assert retry_after_s(Disconnected(1006, "")) is None
