@@ -10,7 +10,8 @@ from feeds.errors import RequestFailed
 from feeds.exchanges.base import HttpRequest
 from feeds.failures import describe, parse_retry_after
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 10.0  # between two bytes
+ANSWER_TIMEOUT_S = 30.0  # for all of them: an answer that drips would otherwise never end
 BURST_S = 10.0  # how much unused budget may be saved up
 STAY_AWAY_S = 30.0  # after a refusal that names no time
 
@@ -37,18 +38,23 @@ class RestClient:
 
     async def fetch(self, request: HttpRequest) -> Response:
         """Send one request and return its body."""
-        away_s = self._closed_until - time.monotonic()
-        if away_s > 0.0:
-            raise RequestFailed(self.exchange, f"asked to stay away for {away_s:.0f} s more", None, away_s)
+        self._obey()
         await self._take(request.weight)
+        self._obey()  # another request may have been refused while this one waited for its share
         sent_time = time.time()
         try:
-            answer = await self._client.request(request.method, request.url, params=dict(request.params) or None)
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                answer = await self._client.request(request.method, request.url, params=dict(request.params) or None)
         except (httpx.HTTPError, OSError) as error:
             raise RequestFailed(self.exchange, f"{request.purpose}: {describe(error)}") from error
         if answer.status_code != 200:
             raise self._refused(request, answer)
         return Response(answer.content, sent_time, time.time())
+
+    def _obey(self) -> None:
+        away_s = self._closed_until - time.monotonic()
+        if away_s > 0.0:
+            raise RequestFailed(self.exchange, f"asked to stay away for {away_s:.0f} s more", None, away_s)
 
     def _refused(self, request: HttpRequest, answer: httpx.Response) -> RequestFailed:
         retry_after_s = parse_retry_after(answer.headers.get("Retry-After"))
