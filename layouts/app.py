@@ -56,4 +56,6 @@ def build_app(desk: Desk, server: fastapi.FastAPI) -> dash.Dash:
     app.layout = layout.frame(desk.settings.refresh_ms, desk.settings.stale_after_s)
     for part in (shell, overview, opportunities, spreads, exchanges):
         part.register(app, desk)
+    # Dash 4.4 lists its assets at the first request for "/" and serves a deep link that comes before without any.
+    app._setup_server()  # type: ignore[no-untyped-call]
     return app

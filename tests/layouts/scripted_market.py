@@ -111,7 +111,7 @@ class ScriptedFeed:
                 half = mid * 0.5 / 1e4
                 index = mid * (1.5 if symbol == "MYRO-USDT" and exchange == "gate" else 1.0)
                 words.append(
-                    Quote(exchange, symbol, middle - half, 900.0, middle + half, 1_000.0 + self.steps, now, now)
+                    Quote(exchange, symbol, middle - half, 5_000.0, middle + half, 1_000.0 + self.steps, now, now)
                 )
                 words.append(Funding(exchange, symbol, index, index, 0.0001, 8.0, now + 3_600.0, now, now))
             self.store.write(words)
