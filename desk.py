@@ -121,7 +121,6 @@ class View:
             buy, sell = grid.exchanges[pairs.buy[i]], grid.exchanges[pairs.sell[i]]
             values = {name: column[i] for name, column in columns.items()}
             verdict = Verdict(int(pairs.verdict[i]))
-            net = values["net_edge_bps"]
             rows.append(
                 Opportunity(
                     id=f"{symbol}:{buy}:{sell}",
@@ -130,7 +129,7 @@ class View:
                     sell=sell,
                     expected_exit_samples=int(pairs.exit_samples[i]),
                     verdict=verdict.label,
-                    actionable=verdict is Verdict.OK and net is not None and net >= self.min_net_bps,
+                    actionable=bool(pairs.actionable[i]),
                     **values,
                 )
             )

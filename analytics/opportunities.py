@@ -16,6 +16,8 @@ from store.snapshot import Matrix, Snapshot
 Array = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
+MIN_EXIT_SAMPLES = 30  # half a minute of history: a median of fewer says nothing of what closing will earn
+
 # (symbol, buy, sell) index arrays of n pairs -> expected exit edge (n,) [bps] and samples behind it (n,)
 ExpectedExit = Callable[[Ints, Ints, Ints], tuple[Array, Array]]
 
@@ -29,6 +31,7 @@ class Pairs:
     taker fills; net: entry + expected_exit - fees. size: coins at both touches; notional: size at the mean mid
     [quote]; profit: net on that notional [quote]. buy_price, sell_price [quote per coin]. buy_age, sell_age: seconds
     since receipt. carry_8h: bps of funding earned in eight hours, NaN if unknown. verdict: `Verdict` codes.
+    actionable: verdict OK, net at or above the minimum, a known size, and enough samples behind the expected exit.
     """
 
     symbol: Ints
@@ -49,6 +52,7 @@ class Pairs:
     sell_age: Array
     carry_8h: Array
     verdict: Codes
+    actionable: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.symbol)
@@ -109,7 +113,7 @@ def judge(
         now: The time to judge at. [epoch s]
         expected_exit: What closing is expected to earn; asked for the `most` most promising pairs only.
         limits: Which quotes are good.
-        min_net_bps: From which net edge on a pair is actionable. [bps]
+        min_net_bps: From which net edge on a pair can be actionable. [bps]
         most: How many pairs to look at closely, of the promising and of the refused ones each.
     """
     verdicts = leg_verdicts(snapshot, now, limits)
@@ -123,12 +127,11 @@ def judge(
     good = _best(promise, pair_verdict == Verdict.OK, most)
     refused = _best(promise, (pair_verdict > Verdict.NOT_LISTED) & (promise > 0.0), most // 4)
     chosen = np.concatenate([good, refused])
-    pairs = _measure(snapshot, chosen, entry, fees, pair_verdict, age_s, expected_exit)
+    pairs = _measure(snapshot, chosen, entry, fees, pair_verdict, age_s, expected_exit, min_net_bps)
     counts = np.bincount(pair_verdict.ravel(), minlength=len(Verdict))
     seen = int(counts.sum() - counts[Verdict.NOT_LISTED])
     stale = int(sum(counts[verdict] for verdict in _FRESHNESS))
     positive = int(np.sum((pairs.verdict == Verdict.OK) & (pairs.net > 0.0)))
-    actionable = int(np.sum((pairs.verdict == Verdict.OK) & (pairs.net >= min_net_bps)))
     return Judgement(
         snapshot=snapshot,
         time=now,
@@ -138,7 +141,7 @@ def judge(
         dispersion_bps=spreads.dispersion_bps(deviation),
         age_s=age_s,
         pairs=pairs,
-        funnel=Funnel(seen, seen - stale, int(counts[Verdict.OK]), positive, actionable),
+        funnel=Funnel(seen, seen - stale, int(counts[Verdict.OK]), positive, int(pairs.actionable.sum())),
         reasons={
             verdict: int(counts[verdict]) for verdict in Verdict if verdict > Verdict.NOT_LISTED and counts[verdict]
         },
@@ -175,6 +178,7 @@ def _measure(
     pair_verdict: Codes,
     age_s: Matrix,
     expected_exit: ExpectedExit,
+    min_net_bps: float,
 ) -> Pairs:
     S, E, _ = entry.shape
     s, buy, sell = np.unravel_index(chosen, (S, E, E)) if chosen.size else (np.empty(0, np.intp),) * 3
@@ -186,7 +190,10 @@ def _measure(
     mean_mid = (bid[s, buy] + ask[s, buy] + bid[s, sell] + ask[s, sell]) / 4.0
     hourly = spreads.funding_per_hour(snapshot["funding_rate"], snapshot["funding_interval_h"])
     verdict = pair_verdict[s, buy, sell]
-    order = np.lexsort((-np.nan_to_num(net, nan=-np.inf), verdict != Verdict.OK))
+    with np.errstate(invalid="ignore"):
+        worth = (verdict == Verdict.OK) & (net >= min_net_bps) & (size > 0.0)
+    actionable = worth & (samples >= MIN_EXIT_SAMPLES)
+    order = np.lexsort((-np.nan_to_num(net, nan=-np.inf), ~actionable, verdict != Verdict.OK))
     columns = Pairs(
         symbol=s,
         buy=buy,
@@ -206,5 +213,6 @@ def _measure(
         sell_age=age_s[s, sell],
         carry_8h=(hourly[s, sell] - hourly[s, buy]) * 8.0 * spreads.BPS,
         verdict=verdict,
+        actionable=actionable,
     )
     return Pairs(**{name: getattr(columns, name)[order] for name in columns.__dataclass_fields__})

@@ -174,7 +174,10 @@ class OpportunityRow:
     sell_age_s: Seconds
     carry_8h_bps: Annotated[float | None, about("Funding earned in eight hours, basis points; null if not known.")]
     verdict: Verdict
-    actionable: Annotated[bool, about("Verdict ok and net edge at or above the configured minimum.")]
+    actionable: Annotated[
+        bool,
+        about("Verdict ok, net edge at or above the configured minimum, 30 samples or more behind the expected exit."),
+    ]
 
 
 class Stamp(BaseModel):

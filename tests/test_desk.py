@@ -152,7 +152,7 @@ def test_usable_quotes_are_sampled_once_a_second(running):
 # -- opportunities ---------------------------------------------------------------------------------------------
 
 
-def with_memory(market: Market, samples: int = 5) -> Desk:
+def with_memory(market: Market, samples: int = 30) -> Desk:
     """A desk whose ring has seen the present market `samples` times."""
     desk = desk_of(market)
     judgement = desk.view.judgement
@@ -172,7 +172,7 @@ def test_an_opportunity_says_in_words_what_the_pair_says_in_codes():
     assert (best.buy, best.sell, best.buy_price, best.sell_price) == ("binance", "bybit", 100.01, 101.01)
     assert best.gross_edge_bps == pytest.approx(99.3739, abs=1e-4)
     assert best.exit_edge_bps == best.expected_exit_bps == pytest.approx(-149.0609, abs=1e-4)
-    assert best.expected_exit_samples == 5
+    assert best.expected_exit_samples == 30
     assert best.fees_bps == 20.0
     assert best.net_edge_bps == pytest.approx(99.3739 - 149.0609 - 20.0, abs=1e-3)
     assert best.notional == pytest.approx(100.63)
@@ -188,6 +188,17 @@ def test_actionable_is_ok_and_at_least_the_minimum():
     net = desk.view.opportunities[0].net_edge_bps
     for minimum, actionable in ((net - 0.01, True), (net, True), (net + 0.01, False)):
         assert desk_of(market, min_net_bps=minimum).view.opportunities[0].actionable is actionable
+
+
+def test_half_a_minute_of_history_is_needed_to_be_actionable():
+    """A median of a few seconds says nothing of what closing will earn, however good the net edge looks."""
+    market = two_exchanges()
+    desk = with_memory(market, samples=29)
+    best = desk_of(market, min_net_bps=-1_000.0).view.opportunities[0]
+    assert best.net_edge_bps is not None
+    assert not best.actionable
+    market.ring.sample(desk.view.judgement.snapshot, desk.view.judgement.verdicts == 0, desk.view.judgement.time + 30)
+    assert desk_of(market, min_net_bps=-1_000.0).view.opportunities[0].actionable
 
 
 def test_without_samples_no_exit_is_expected_and_nothing_is_actionable():

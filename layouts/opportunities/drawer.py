@@ -4,6 +4,7 @@ from typing import Any
 
 from dash import html
 
+from analytics.opportunities import MIN_EXIT_SAMPLES
 from analytics.quality import MEANING, Verdict
 from desk import Opportunity, View
 from layouts import glance
@@ -117,6 +118,8 @@ def tests(view: View, row: Opportunity) -> list[html.Div]:
     ]
     if known(row.net_edge_bps) and not row.actionable:
         words = f"Its net edge is below the minimum of {plain(view.min_net_bps, 1)} bps."
+        if row.expected_exit_samples < MIN_EXIT_SAMPLES:
+            words = f"Only {row.expected_exit_samples} of the {MIN_EXIT_SAMPLES} samples that an expected exit needs."
         return [html.Div(words, className="note dim"), *lines]
     return lines
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from analytics.opportunities import MIN_EXIT_SAMPLES
 from analytics.quality import Verdict
 from desk import Opportunity, View
 from layouts import glance
@@ -119,10 +120,12 @@ def _significant(value: float | None) -> float | None:
 
 
 def verdict_words(row: Opportunity) -> str:
-    """'actionable', 'below minimum', or the reason of the refusal."""
+    """'actionable', why it is not although nothing refuses it, or the reason of the refusal."""
     if row.verdict != OK:
         return ordinary(row.verdict)
-    return "actionable" if row.actionable else "below minimum"
+    if row.actionable:
+        return "actionable"
+    return "below minimum" if row.expected_exit_samples >= MIN_EXIT_SAMPLES else "short history"
 
 
 def find(view: View, row_id: str | None) -> Opportunity | None:

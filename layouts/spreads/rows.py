@@ -4,6 +4,7 @@ from typing import Any
 
 from dash import dcc, html
 
+from analytics.opportunities import MIN_EXIT_SAMPLES
 from analytics.quality import MEANING, Verdict
 from desk import View
 from layouts import glance
@@ -20,6 +21,8 @@ def facts(pair: PairNow, min_net_bps: float) -> list[Any]:
         verdict = html.Span(
             [shape("degraded"), ordinary(pair.verdict.label)], className="verdict", title=MEANING[pair.verdict]
         )
+    elif known(pair.net) and pair.exit_samples < MIN_EXIT_SAMPLES:
+        verdict = html.Span("short history", className="verdict")
     elif known(pair.net) and pair.net >= min_net_bps:
         verdict = html.Span([html.Span(icon("check"), className="ok-mark"), "actionable"], className="verdict")
     else:

@@ -19,7 +19,7 @@ EXCHANGES = ["binance", "bybit", "gate", "okx", "mexc"]
 
 def no_exit(symbol, buy, sell):
     """Every pair is expected to close at its mids."""
-    return np.zeros(len(symbol)), np.full(len(symbol), 3.0)
+    return np.zeros(len(symbol)), np.full(len(symbol), 30.0)
 
 
 def unknown_exit(symbol, buy, sell):
@@ -72,7 +72,7 @@ def test_every_number_of_a_pair():
         "entry": 79.4834,
         "exit_now": -139.0959,
         "expected_exit": 0.0,
-        "exit_samples": 3.0,
+        "exit_samples": 30.0,
         "fees": 20.0,
         "net": 59.4834,
         "size": 2.0,

@@ -51,8 +51,8 @@ def scripted_market() -> Market:
     memory = store.snapshot().data.copy()
     memory[:4, 1, :] = [[100.0] * 3, [1.0] * 3, [100.1] * 3, [1.0] * 3]  # an hour ago okx was level with the rest
     past = dataclasses.replace(judgement.snapshot, data=memory)
-    for i in range(3):
-        market.ring.sample(past, judgement.verdicts == Verdict.OK, now - 10 + i)
+    for i in range(30):
+        market.ring.sample(past, judgement.verdicts == Verdict.OK, now - 40 + i)
     return market
 
 
