@@ -1,6 +1,7 @@
 """The background thread and its event loop: starts, stops and restarts the feeds of exchanges."""
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -10,12 +11,14 @@ from pathlib import Path
 
 from feeds.exchange_feed import ExchangeFeed, Sink
 from feeds.exchanges.base import Exchange
+from feeds.failures import describe
 from feeds.recorder import Recorder
 from feeds.status import ExchangeStatus, State
 
 logger = logging.getLogger(__name__)
 
 STOP_TIMEOUT_S = 5.0
+REVIVE_AFTER_S = 5.0  # a feed that died of a bug
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Supervisor:
         self._recorder = None if options.record_to is None else Recorder(options.record_to, self._on_record_error)
         self._feeds: dict[str, ExchangeFeed] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._ending: dict[str, list[asyncio.Task[None]]] = {name: [] for name in self._exchanges}
+        self._failed: dict[str, str] = {}
         self._stopped_at: dict[str, float] = dict.fromkeys(self._off, time.time())
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -76,8 +81,9 @@ class Supervisor:
         await self._stop.wait()
         for task in self._tasks.values():
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=STOP_TIMEOUT_S - 1.0)
+        tasks = [*self._tasks.values(), *(task for ending in self._ending.values() for task in ending)]
+        if tasks:
+            await asyncio.wait(tasks, timeout=STOP_TIMEOUT_S - 1.0)
         if self._recorder is not None:
             self._recorder.close()
 
@@ -88,7 +94,9 @@ class Supervisor:
             catalogue_every_s=self._options.catalogue_every_s,
             recorder=self._recorder,
         )
-        task = self._tasks[name] = asyncio.create_task(feed.run(), name=name)
+        self._failed.pop(name, None)
+        self._ending[name] = [task for task in self._ending[name] if not task.done()]
+        task = self._tasks[name] = asyncio.create_task(_run_after(self._ending[name], feed), name=name)
         task.add_done_callback(lambda ended: self._on_end(name, ended))
 
     def _on_end(self, name: str, task: "asyncio.Task[None]") -> None:
@@ -96,8 +104,10 @@ class Supervisor:
         if task.cancelled() or task.exception() is None or self._tasks.get(name) is not task:
             return
         logger.error("the feed of %s failed and is started again", name, exc_info=task.exception())
+        self._failed[name] = f"failed: {describe(task.exception())}; it is started again"  # type: ignore[arg-type]
+        self._stopped_at[name] = time.time()
         assert self._loop is not None
-        self._loop.call_later(5.0, self._start_again, name, task)
+        self._loop.call_later(REVIVE_AFTER_S, self._start_again, name, task)
 
     def _start_again(self, name: str, ended: "asyncio.Task[None]") -> None:
         if self._tasks.get(name) is ended:
@@ -121,19 +131,21 @@ class Supervisor:
         if exchange not in self._exchanges:
             raise KeyError(exchange)
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(act, exchange)
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nothing runs that could be commanded
+                self._loop.call_soon_threadsafe(act, exchange)
 
     def _stop_one(self, name: str) -> None:
         task = self._tasks.pop(name, None)
         if task is not None:
             task.cancel()
+            self._ending[name].append(task)
             self._off[name] = "taken out of service"
             self._stopped_at[name] = time.time()
 
     def _start_one(self, name: str) -> None:
         if name not in self._tasks:
-            self._off.pop(name, None)
             self._start(name)
+            self._off.pop(name, None)  # afterwards: until then readers would be told of the feed before
 
     def _restart_one(self, name: str) -> None:
         self._stop_one(name)
@@ -147,10 +159,11 @@ class Supervisor:
 
     def _status(self, name: str) -> ExchangeStatus:
         feed = self._feeds.get(name)
-        if feed is not None and name not in self._off:
+        failure = self._failed.get(name)
+        if feed is not None and failure is None and name not in self._off:
             return feed.status()
-        state: State = "off" if name in self._off else "starting"
-        reason = self._off.get(name, "not started yet")
+        state: State = "off" if name in self._off else "down" if failure is not None else "starting"
+        reason = self._off.get(name) or failure or "not started yet"
         events = feed.log.events() if feed is not None else ()
         since = self._stopped_at.get(name, time.time())
         return ExchangeStatus.idle(name, self._exchanges[name].title, state, reason, since, events)
@@ -158,3 +171,10 @@ class Supervisor:
     def _on_record_error(self, text: str) -> None:
         for feed in list(self._feeds.values()):
             feed.log.add("error", "record", text)
+
+
+async def _run_after(predecessors: Sequence["asyncio.Task[None]"], feed: ExchangeFeed) -> None:
+    """Run a feed once those before it have ended: the last they do is to mark all quotes of the exchange as lost."""
+    if predecessors:
+        await asyncio.wait(predecessors)
+    await feed.run()
