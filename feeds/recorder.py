@@ -16,6 +16,8 @@ from typing import Any
 import orjson
 import zstandard
 
+from feeds.failures import describe
+
 logger = logging.getLogger(__name__)
 
 FLUSH_EVERY_S = 1.0
@@ -96,9 +98,7 @@ class Recorder:
         except OSError as error:
             self._failed_until = time.monotonic() + RETRY_S
             self._files.clear()
-            text = (
-                f"frames cannot be recorded to '{self.folder}': {error.strerror or error}; next try in {RETRY_S:.0f} s"
-            )
+            text = f"frames cannot be recorded to '{self.folder}': {describe(error)}; next try in {RETRY_S:.0f} s"
             logger.error(text)
             self._on_error(text)
 

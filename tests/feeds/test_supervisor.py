@@ -133,11 +133,13 @@ def test_it_stops_at_once_where_all_is_well():
 
 def test_it_stops_in_time_though_the_listing_is_never_answered():
     async def scenario():
-        async with DeafServer(talks=False).running() as server:
-            async with watching(Examplex(server.url, f"http://127.0.0.1:{server.port}")) as supervisor:
-                await until(lambda: server.dialled)
-                assert status(supervisor).state == "starting"
-                await stops_in_time(supervisor)
+        async with (
+            DeafServer(talks=False).running() as server,
+            watching(Examplex(server.url, f"http://127.0.0.1:{server.port}")) as supervisor,
+        ):
+            await until(lambda: server.dialled)
+            assert status(supervisor).state == "starting"
+            await stops_in_time(supervisor)
 
     asyncio.run(scenario())
 
@@ -145,10 +147,13 @@ def test_it_stops_in_time_though_the_listing_is_never_answered():
 def test_it_stops_in_time_though_the_handshake_is_never_answered():
     async def scenario():
         rest = Server()
-        async with rest.running(), DeafServer(talks=False).running() as server:
-            async with watching(Examplex(server.url, rest.rest)) as supervisor:
-                await until(lambda: server.dialled)
-                await stops_in_time(supervisor)
+        async with (
+            rest.running(),
+            DeafServer(talks=False).running() as server,
+            watching(Examplex(server.url, rest.rest)) as supervisor,
+        ):
+            await until(lambda: server.dialled)
+            await stops_in_time(supervisor)
 
     asyncio.run(scenario())
 
@@ -245,12 +250,15 @@ def test_what_a_restarted_exchange_says_is_not_undone_by_the_end_of_its_predeces
 
     async def scenario():
         rest, diary = Server(), Diary()
-        async with rest.running(), DeafServer().running() as server:
-            async with watching(Examplex(server.url, rest.rest), sink=diary) as supervisor:
-                await until(lambda: diary.entries.count(1) > 5)
-                supervisor.restart_exchange("examplex")
-                await until(lambda: diary.entries.count(2) > 5 and "lost" in diary.entries)
-                assert "lost" not in diary.entries[diary.entries.index(2) :]
+        async with (
+            rest.running(),
+            DeafServer().running() as server,
+            watching(Examplex(server.url, rest.rest), sink=diary) as supervisor,
+        ):
+            await until(lambda: diary.entries.count(1) > 5)
+            supervisor.restart_exchange("examplex")
+            await until(lambda: diary.entries.count(2) > 5 and "lost" in diary.entries)
+            assert "lost" not in diary.entries[diary.entries.index(2) :]
 
     asyncio.run(scenario())
 
@@ -258,15 +266,18 @@ def test_what_a_restarted_exchange_says_is_not_undone_by_the_end_of_its_predeces
 def test_hasty_commands_leave_one_feed_running():
     async def scenario():
         rest, diary = Server(), Diary()
-        async with rest.running(), DeafServer().running() as server:
-            async with watching(Examplex(server.url, rest.rest), sink=diary) as supervisor:
-                await until(lambda: diary.entries.count(1) > 5)
-                for _ in range(3):
-                    supervisor.restart_exchange("examplex")
-                await until(lambda: diary.entries.count(2) > 5)
-                assert status(supervisor).state in ("starting", "live")
-                await stops_in_time(supervisor)
-                assert server.dialled == 2
+        async with (
+            rest.running(),
+            DeafServer().running() as server,
+            watching(Examplex(server.url, rest.rest), sink=diary) as supervisor,
+        ):
+            await until(lambda: diary.entries.count(1) > 5)
+            for _ in range(3):
+                supervisor.restart_exchange("examplex")
+            await until(lambda: diary.entries.count(2) > 5)
+            assert status(supervisor).state in ("starting", "live")
+            await stops_in_time(supervisor)
+            assert server.dialled == 2
 
     asyncio.run(scenario())
 
