@@ -12,11 +12,11 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks import analytics, decode, pages, sockets
+from benchmarks import analytics, decode, flow, pages, sockets
 from benchmarks.frames import collect
 from benchmarks.market import simulator
 
-PARTS = ("decode", "sockets", "analytics", "pages")
+PARTS = ("decode", "sockets", "analytics", "pages", "flow")
 OUTPUT = Path(__file__).parent.parent / "build" / "bench.json"
 
 
@@ -78,6 +78,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         figures["pages"], figures["memory"] = rows, memory
         print("A page tick against a trivial callback\n" + table(rows) + "\n")
         print("Resident memory, MB\n" + table([dict(memory)]) + "\n")
+    if "flow" in parts:
+        rows, cost = flow.run()
+        figures["flow"], figures["cost"] = rows, cost
+        print("The app beside the simulated market and a browser\n" + table(rows))
+        print(table([dict(cost)]) + "\n")
     OUTPUT.parent.mkdir(exist_ok=True)
     OUTPUT.write_bytes(orjson.dumps(figures, option=orjson.OPT_INDENT_2))
     print(f"figures are in {OUTPUT.relative_to(OUTPUT.parent.parent)}")

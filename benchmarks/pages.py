@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import tempfile
 import threading
 import time
@@ -23,6 +22,7 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
 from app import bind, build_server
+from benchmarks.ports import free_port
 from desk import Desk
 from settings import read_settings
 from sources import open_market
@@ -43,7 +43,7 @@ TRIVIAL = {
 @contextlib.contextmanager
 def _app() -> Iterator[str]:
     """The app with the simulated market and one callback more, which does nothing."""
-    port = _free_port()
+    port = free_port()
     settings = read_settings(None, source="demo", port=port)
     desk = Desk(settings, lambda source: open_market(settings, source))
     server_app = build_server(desk)
@@ -57,12 +57,6 @@ def _app() -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(10.0)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _recorded(base: str) -> dict[str, list[bytes]]:
