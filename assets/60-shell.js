@@ -56,6 +56,13 @@
       },
       foldRail(clicks) { return String(Boolean(clicks % 2)); },
       toggleHelp(open, close, isOpen) { return !isOpen; },
+      // Of all that Plotly reports only what the user did: a drag, or a double click back to the whole.
+      zoom(moved, shown) {
+        if (!moved || !shown) return noUpdate();
+        if (moved["xaxis.autorange"]) return null;
+        const ends = [moved["xaxis.range[0]"], moved["xaxis.range[1]"]];
+        return ends[0] && ends[1] ? {chart: shown.chart, ends} : noUpdate();
+      },
       search(submits, value) {
         const symbol = (value || "").trim().toUpperCase();
         if (!submits || !symbol) return [noUpdate(), noUpdate()];

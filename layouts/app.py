@@ -57,5 +57,5 @@ def build_app(desk: Desk, server: fastapi.FastAPI) -> dash.Dash:
     for part in (shell, overview, opportunities, spreads, exchanges):
         part.register(app, desk)
     # Dash 4.4 lists its assets at the first request for "/" and serves a deep link that comes before without any.
-    app._setup_server()  # type: ignore[no-untyped-call]
+    app._setup_server()
     return app

@@ -54,7 +54,7 @@ CONFIG: Any = {
     "displayModeBar": False,
     "responsive": True,
     "scrollZoom": False,
-    "doubleClick": "reset",
+    "doubleClick": "autosize",
 }
 
 

@@ -81,14 +81,14 @@ def register(app: Dash, desk: Desk) -> None:
         drawn = explanation(view, selected, look) if selected else (no_update,) * 8
         return (data, *heads(view, chips), *drawn, key)
 
-    app.clientside_callback(  # type: ignore[no-untyped-call]
+    app.clientside_callback(
         ClientsideFunction("perpscopeGrid", "apply"),
         Output(ids.APPLIED, "title"),
         Input(ids.ROWS, "data"),
         State(ids.GRID, "id"),
         prevent_initial_call=True,
     )
-    app.clientside_callback(  # type: ignore[no-untyped-call]
+    app.clientside_callback(
         ClientsideFunction("perpscopeGrid", "select"),
         Output(ids.SELECTED, "data"),
         Output(ids.DRAWER, "className"),

@@ -9,7 +9,7 @@ from analytics.quality import MEANING, Verdict
 from desk import Opportunity, View
 from layouts import glance
 from layouts.components import arrow, figure, icon, num, shape, td, th
-from layouts.format import coins, known, money, ordinary, plain, price, seconds, sign_class, signed, tick_decimals
+from layouts.format import coins, money, ordinary, plain, price, seconds, sign_class, signed, tick_decimals
 from layouts.opportunities.figures import parts
 from layouts.opportunities.rows import OK, verdict_words
 
@@ -21,7 +21,7 @@ def head(view: View, row: Opportunity) -> list[Any]:
         html.Div(
             ["Buy ", glance.title(view, row.buy), " ", arrow(), " sell ", glance.title(view, row.sell)], className="dim"
         ),
-        html.Span([verdict_mark(row), verdict_words(row)], className="verdict"),
+        html.Span([verdict_mark(row), verdict_words(row, view.min_net_bps)], className="verdict"),
     ]
 
 
@@ -116,10 +116,12 @@ def tests(view: View, row: Opportunity) -> list[html.Div]:
         html.Div([icon("check"), html.Span(ordinary(test.label)), html.Span(MEANING[test], className="hint")])
         for test in passed
     ]
-    if known(row.net_edge_bps) and not row.actionable:
-        words = f"Its net edge is below the minimum of {plain(view.min_net_bps, 1)} bps."
-        if row.expected_exit_samples < MIN_EXIT_SAMPLES:
-            words = f"Only {row.expected_exit_samples} of the {MIN_EXIT_SAMPLES} samples that an expected exit needs."
+    if not row.actionable:
+        words = {
+            "below minimum": f"Its net edge is below the minimum of {plain(view.min_net_bps, 1)} bps.",
+            "too new": f"Its expected exit rests on {row.expected_exit_samples} of {MIN_EXIT_SAMPLES} samples needed.",
+            "size not known": "How much can be traded at the touch is not known.",
+        }[verdict_words(row, view.min_net_bps)]
         return [html.Div(words, className="note dim"), *lines]
     return lines
 

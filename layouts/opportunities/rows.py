@@ -92,7 +92,7 @@ def columns(view: View, rows: Iterable[Opportunity]) -> dict[str, list[Any]]:
         "sell": [names.get(row.sell, row.sell) for row in rows],
         "group": [0 if row.verdict == OK else 1 for row in rows],
         "actionable": [int(row.actionable) for row in rows],
-        "verdict": [verdict_words(row) for row in rows],
+        "verdict": [verdict_words(row, view.min_net_bps) for row in rows],
         "net": [_rounded(row.net_edge_bps, 1) for row in rows],
         "gross": [_rounded(row.gross_edge_bps, 1) for row in rows],
         "exit": [_rounded(row.expected_exit_bps, 1) for row in rows],
@@ -119,13 +119,15 @@ def _significant(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.6g}")
 
 
-def verdict_words(row: Opportunity) -> str:
-    """'actionable', why it is not although nothing refuses it, or the reason of the refusal."""
+def verdict_words(row: Opportunity, min_net_bps: float) -> str:
+    """'actionable', why it is not yet, or the reason of the refusal."""
     if row.verdict != OK:
         return ordinary(row.verdict)
     if row.actionable:
         return "actionable"
-    return "below minimum" if row.expected_exit_samples >= MIN_EXIT_SAMPLES else "short history"
+    if row.net_edge_bps is not None and row.net_edge_bps < min_net_bps:
+        return "below minimum"
+    return "too new" if row.expected_exit_samples < MIN_EXIT_SAMPLES else "size not known"
 
 
 def find(view: View, row_id: str | None) -> Opportunity | None:

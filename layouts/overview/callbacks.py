@@ -39,10 +39,11 @@ def register(app: Dash, desk: Desk) -> None:
         return rows.deviations(view, family, order.symbols(view, family))
 
     @glance.per_view
-    def heatmap(view: View, family: str, theme: Theme) -> tuple[Figure, str, Any]:
+    def heatmap(view: View, family: str, theme: Theme) -> tuple[Figure, dict[str, str], str, Any]:
         data = deviations(view, family)
         drawn = figures.heatmap(data, desk.settings.deviation_limit_bps, theme)
-        return drawn, figures.summary(data), plainly(rows.phone_table(data, view.status))
+        height = {"height": f"{drawn['layout']['height']}px"}
+        return drawn, height, figures.summary(data), plainly(rows.phone_table(data, view.status))
 
     @app.callback(
         Output(ids.NET, "children"),
@@ -59,6 +60,7 @@ def register(app: Dash, desk: Desk) -> None:
         Output(ids.BEST, "children"),
         Output(ids.BEST_ORDER, "data"),
         Output(ids.HEATMAP, "figure"),
+        Output(ids.HEATMAP, "style"),
         Output(ids.HEATMAP_SUMMARY, "children"),
         Output(ids.DISPERSED, "children"),
         Output(ids.SHOWN, "data"),

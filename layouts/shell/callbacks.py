@@ -104,7 +104,7 @@ def _register_browser_side(app: Dash) -> None:
     """The parts that need no server: assets/60-shell.js."""
 
     def browser(name: str, *connections: Any, **more: Any) -> None:
-        app.clientside_callback(ClientsideFunction("perpscope", name), *connections, **more)  # type: ignore[no-untyped-call]
+        app.clientside_callback(ClientsideFunction("perpscope", name), *connections, **more)
 
     browser(
         "tick",

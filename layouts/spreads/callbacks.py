@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from dash import Dash, Input, Output, State, ctx, html, no_update
+from dash import ClientsideFunction, Dash, Input, Output, State, ctx, html, no_update
 from dash.exceptions import PreventUpdate
 
 from desk import Desk, View
@@ -67,17 +67,36 @@ def register(app: Dash, desk: Desk) -> None:
         Input(ids.BUY, "value"),
         Input(ids.SELL, "value"),
         Input(ids.WINDOW, "value"),
+        State(ids.ZOOM, "data"),
         State(ids.SHOWN, "data"),
         running=[(Output(shell.BUSY_PAGE, "data"), True, False)],
     )
     def update(
-        _tick: Any, _switched: Any, theme: str, symbol: str, buy: str, sell: str, minutes: int, shown: str | None
+        _tick: Any,
+        _switched: Any,
+        theme: str,
+        symbol: str,
+        buy: str,
+        sell: str,
+        minutes: int,
+        zoom: dict[str, Any] | None,
+        shown: dict[str, str] | None,
     ) -> tuple[Any, ...]:
         view, choice, look = desk.view, Choice(symbol or "", buy or "", sell or ""), as_theme(theme)
-        key = f"{glance.view_key(view)}|{choice.id}|{minutes}|{look}"
+        key = {"view": glance.view_key(view), "chart": f"{choice.id}|{minutes}", "look": look}
         if shown == key:
             raise PreventUpdate
-        return (*shown_pair(view, choice, 60.0 * (minutes or 15), look), key)
+        *texts, figure, summary = shown_pair(view, choice, 60.0 * (minutes or 15), look)
+        ends = zoom["ends"] if zoom and zoom["chart"] == key["chart"] else None
+        return (*texts, figures.zoomed(figure, ends), summary, key)
+
+    app.clientside_callback(
+        ClientsideFunction("perpscope", "zoom"),
+        Output(ids.ZOOM, "data"),
+        Input(ids.CHART, "relayoutData"),
+        State(ids.SHOWN, "data"),
+        prevent_initial_call=True,
+    )
 
     @app.callback(
         Output(ids.DOWNLOAD, "data"),
@@ -129,5 +148,5 @@ def show(view: View, choice: Choice, window_s: float, theme: Theme) -> tuple[Any
             rows.routes(view, pair),
         )
     )
-    figure = figures.chart(pair, buy, sell, window_s, view.judgement.time, theme)
+    figure = figures.chart(pair, buy, sell, window_s, theme)
     return (*texts, figure, figures.summary(pair, buy, sell, window_s))

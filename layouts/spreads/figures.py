@@ -20,11 +20,12 @@ def packed(values: NDArray[np.float64]) -> dict[str, str]:
     return {"dtype": "f8", "bdata": base64.b64encode(np.ascontiguousarray(values, dtype="<f8").tobytes()).decode()}
 
 
-def chart(pair: PairNow, buy_title: str, sell_title: str, window_s: float, until: float, theme: Theme) -> Figure:
-    """Draw a pair over the asked window, ending now; while the memory is younger than that, over what there is."""
+def chart(pair: PairNow, buy_title: str, sell_title: str, window_s: float, theme: Theme) -> Figure:
+    """Draw a pair over the window, or over what is remembered while that is less. The mouse zooms in time only."""
     colours = tokens(theme)
     series = pair.series
     time = packed(series.time * 1e3)
+    span = float(series.time[-1] - series.time[0]) if len(series.time) else 0.0
     buy = f"Buy {buy_title} ask"
     sell = f"Sell {sell_title} bid"
     return {
@@ -42,10 +43,9 @@ def chart(pair: PairNow, buy_title: str, sell_title: str, window_s: float, until
             xaxis=axis(
                 theme,
                 type="date",
-                range=[since(series.time, window_s, until) * 1e3, until * 1e3],
                 fixedrange=False,
                 anchor="y2",
-                tickformat="%H:%M:%S" if until - since(series.time, window_s, until) <= 300.0 else "%H:%M",
+                tickformat="%H:%M:%S" if span <= 300.0 else "%H:%M",
                 hoverformat="%H:%M:%S",
                 nticks=8,
                 showgrid=True,
@@ -61,7 +61,6 @@ def chart(pair: PairNow, buy_title: str, sell_title: str, window_s: float, until
                 domain=[SPLIT[0], 1.0],
                 showgrid=True,
                 nticks=6,
-                fixedrange=False,
                 tickformat=f",.{min(pair.decimals, 12)}f" if pair.decimals is not None else "",
             ),
             yaxis2=axis(
@@ -70,7 +69,6 @@ def chart(pair: PairNow, buy_title: str, sell_title: str, window_s: float, until
                 domain=[0.0, SPLIT[1]],
                 showgrid=True,
                 nticks=6,
-                fixedrange=False,
                 **_spread_axis(pair),
             ),
             shapes=_shapes(pair, colours),
@@ -94,10 +92,15 @@ def blank(theme: Theme) -> Figure:
     }
 
 
-def since(time: NDArray[np.float64], window_s: float, until: float) -> float:
-    """Where the time axis begins: a minute ago at the latest. [epoch s]"""
-    first = float(time[0]) if len(time) else until
-    return max(until - window_s, min(first, until - 60.0))
+def zoomed(figure: Figure, ends: list[str] | None) -> Figure:
+    """The same figure at the time range that the user has chosen by the mouse.
+
+    Plotly's uirevision does not keep it here: the range that it finds by itself moves with each sample.
+    """
+    if ends is None:
+        return figure
+    axes = {**figure["layout"]["xaxis"], "range": ends, "autorange": False}
+    return {**figure, "layout": {**figure["layout"], "xaxis": axes}}
 
 
 def _steps(

@@ -13,6 +13,7 @@ DOWNLOAD = "spreads-download"
 TITLE = "spreads-title"
 FACTS = "spreads-facts"
 CHART = "spreads-chart"
+ZOOM = "spreads-zoom"  # data: {chart, ends}; the time range chosen by the mouse, and of which chart
 CHART_SUMMARY = "spreads-chart-summary"
 STATISTICS = "spreads-statistics"
 STATISTICS_NOTE = "spreads-statistics-note"

@@ -23,10 +23,12 @@ def facts(pair: PairNow, min_net_bps: float) -> list[Any]:
         )
     elif known(pair.net) and pair.exit_samples < MIN_EXIT_SAMPLES:
         verdict = html.Span("short history", className="verdict")
-    elif known(pair.net) and pair.net >= min_net_bps:
+    elif known(pair.net) and pair.net >= min_net_bps and pair.exit_samples >= MIN_EXIT_SAMPLES:
         verdict = html.Span([html.Span(icon("check"), className="ok-mark"), "actionable"], className="verdict")
     else:
-        verdict = html.Span("below minimum" if known(pair.net) else "no history yet", className="verdict")
+        verdict = html.Span(
+            "below minimum" if known(pair.net) and pair.net < min_net_bps else "too new", className="verdict"
+        )
     return [
         verdict,
         _fact("Net", signed(pair.net), sign_class(pair.net), "gross + expected exit − four taker fees, at the touch"),

@@ -2,8 +2,10 @@
 
 import csv
 import time
+from datetime import datetime
 
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -203,12 +205,24 @@ def test_theme_switches_and_is_remembered(page):
     assert page.run("return document.documentElement.dataset.theme") == "light"
 
 
+def _seconds(ends):
+    start, end = (datetime.fromisoformat(value.replace(" ", "T")) for value in ends)
+    return (end - start).total_seconds()
+
+
+def _span(page, chart):
+    return _seconds(page.run(f"return {chart}._fullLayout.xaxis.range"))
+
+
 def test_zoom_of_a_spread_is_kept_over_ticks(page):
     page.open("/spreads?symbol=KAITO-USDT&buy=gate&sell=bybit")
     chart = "document.querySelector('#spreads-chart .js-plotly-plot')"
     page.until(f"return {chart}?._fullLayout && {chart}.data.length === 3 && {chart}._fullData[0].x?.length > 100")
-    page.run(f"""const chart = {chart}, end = Date.now();
-      return Plotly.relayout(chart, {{'xaxis.range[0]': end - 60000, 'xaxis.range[1]': end - 30000}})""")
+    whole = page.run(f"return {chart}._fullLayout.xaxis.range")
+    # By the mouse: only what the user did is kept.
+    panel = page.driver.find_element(By.CSS_SELECTOR, "#spreads-chart .nsewdrag[data-subplot='xy']")
+    ActionChains(page.driver).move_to_element(panel).click_and_hold().move_by_offset(160, 0).release().perform()
+    WebDriverWait(page.driver, PATIENCE_S, 0.1).until(lambda _: _span(page, chart) < _seconds(whole) / 2)
     before = page.run(f"return {chart}._fullLayout.xaxis.range")
     page.ticks(4)
 

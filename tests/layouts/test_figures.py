@@ -33,7 +33,7 @@ def figures(desk, theme):
     pair = read_pair(view, PAIR, 900.0)
     yield heat_figures.heatmap(overview_rows.deviations(view, "USDT", symbols), 20.0, theme)
     yield heat_figures.heatmap(overview_rows.deviations(view, "USD", ()), 20.0, theme)
-    yield pair_figures.chart(pair, "Gate.io", "Bybit", 900.0, view.judgement.time, theme)
+    yield pair_figures.chart(pair, "Gate.io", "Bybit", 900.0, theme)
     yield pair_figures.blank(theme)
     yield net_figures.waterfall(49.6, -5.2, 21.0, 23.4, theme)
     yield net_figures.waterfall(49.6, None, 21.0, None, theme)
@@ -91,18 +91,22 @@ def test_waterfall_bars_start_where_the_one_before_ended():
     assert bars["y"] == [40.0, -5.0, -10.0, -10.0, 15.0]
 
 
-def test_time_axis_covers_what_is_remembered():
-    """Fifteen minutes asked, thirty seconds remembered: a minute is shown, not an empty quarter of an hour."""
-    assert pair_figures.since(np.array([970.0, 1_000.0]), 900.0, 1_000.0) == 940.0
-    assert pair_figures.since(np.array([0.0, 5_000.0]), 900.0, 5_000.0) == 4_100.0
-
-
 def test_zoom_belongs_to_pair_and_window(desk):
     pair = read_pair(desk.view, PAIR, 900.0)
-    layouts = [pair_figures.chart(pair, "A", "B", window, 1e9, "dark")["layout"] for window in (300.0, 900.0, 900.0)]
+    layouts = [pair_figures.chart(pair, "A", "B", window, "dark")["layout"] for window in (300.0, 900.0, 900.0)]
 
     assert layouts[1]["uirevision"] == layouts[2]["uirevision"]
     assert layouts[0]["uirevision"] != layouts[1]["uirevision"]
+
+
+def test_zoom_of_the_user_is_drawn_again(desk):
+    """And the shared figure stays as it was for the other viewers."""
+    figure = pair_figures.chart(read_pair(desk.view, PAIR, 900.0), "A", "B", 900.0, "dark")
+    ends = ["2026-11-22 14:00:00", "2026-11-22 14:01:00"]
+
+    assert pair_figures.zoomed(figure, ends)["layout"]["xaxis"]["range"] == ends
+    assert "range" not in figure["layout"]["xaxis"]
+    assert pair_figures.zoomed(figure, None) is figure
 
 
 def test_age_classes_count_each_quote_once():
