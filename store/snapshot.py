@@ -48,6 +48,7 @@ FIELDS: Final = (
 F: Final = len(FIELDS)
 INDEX: Final[Mapping[str, int]] = {name: i for i, name in enumerate(FIELDS)}
 _QUOTE = struct.Struct("8d")
+_BOOK = struct.Struct("4d")
 _TOP = struct.Struct("5d")
 _SEEN = struct.Struct("6d")
 _NUMBER = struct.Struct("d")
@@ -244,16 +245,18 @@ class SnapshotStore:
             if just_now and _NUMBER.unpack_from(buffer, offset + 8 * _LIVE)[0]:
                 self.overtaken[quote.exchange] += 1
                 return
-            if not polled:
+            if polled:
+                if _BOOK.pack(*old[:4]) == _BOOK.pack(bid_price, bid_size, ask_price, ask_size):
+                    event_time = old[4]  # only confirmed: the book changed when the stream said so
+            else:
                 clock = self._clocks[quote.exchange]
                 lag = quote.received_time - event_time - clock.floor_s
                 # Compared as bytes: an empty side is NaN, which equals nothing.
                 if lag > LATE_S and _TOP.pack(*old[:5]) == _TOP.pack(
                     bid_price, bid_size, ask_price, ask_size, event_time
                 ):
-                    lag = _NUMBER.unpack_from(buffer, offset + 8 * _LAG)[
-                        0
-                    ]  # an idle book repeated: no later than it was
+                    # An idle book repeated: it is no later than it was.
+                    (lag,) = _NUMBER.unpack_from(buffer, offset + 8 * _LAG)
                 else:
                     lag = clock.observe(event_time, quote.received_time)
         _QUOTE.pack_into(

@@ -333,6 +333,17 @@ def test_a_stepped_clock_makes_stored_event_times_void():
     assert store.version > version
 
 
+def test_a_poll_that_only_confirms_leaves_the_event_time_alone():
+    """The book changed when the stream said so; a later stream update must not look older than its confirmation."""
+    store = store_of(["bybit"], quote("bybit", 100.0, 101.0, event=NOW, at=NOW))
+    store.write([quote("bybit", 100.0, 101.0, event=NOW + 5.0, at=NOW + 5.0)], polled=True)
+    store.write([quote("bybit", 100.5, 101.0, event=NOW + 4.9, at=NOW + 5.1)])
+    snapshot = store.snapshot()
+    assert snapshot["bid_price"][0, 0] == 100.5
+    assert snapshot["received_time"][0, 0] == NOW + 5.1
+    assert store.overtaken["bybit"] == 0
+
+
 def test_a_polled_quote_is_true_as_of_now_and_no_sample_of_latency():
     store = store_of(["bybit"], quote("bybit", 100.0, 101.0, event=NOW - 0.05))
     store.write([quote("bybit", 102.0, 103.0, event=NOW + 10, at=NOW + 60)], polled=True)
