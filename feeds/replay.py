@@ -6,6 +6,7 @@ Every time of a recording, the exchange's included, is moved by the same amount,
 now; several recordings in one folder run side by side. At the end all begin again.
 """
 
+import contextlib
 import heapq
 import io
 import itertools
@@ -26,6 +27,7 @@ from feeds.errors import FeedError, UnknownContract, UnknownMessage
 from feeds.exchange_feed import Sink
 from feeds.exchanges import EXCHANGES, load
 from feeds.exchanges.base import Decoder, Exchange
+from feeds.failures import describe
 from feeds.stats import FeedLog, FrameRate
 from feeds.status import ExchangeStatus, SocketStatus, State
 from market.models import Depth, Funding, Instrument, MarketWord, Quote, Status, Ticker
@@ -43,11 +45,17 @@ class ReplayError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One recorded frame or body. offset_s: since its recording began; time: as recorded, epoch s."""
+    """One recorded frame or body. offset_s: since its recording began; time: as recorded, epoch s.
+
+    stream: what one decoder reads: a connection with its polls, or an address where no connection is named.
+    purpose: what a body was asked for, where the recording says so. listing: a body that lists instruments.
+    """
 
     offset_s: float
     stream: str
     path: str
+    purpose: str
+    listing: bool
     frame: bytes
     body: bool
     time: float | None
@@ -60,12 +68,17 @@ class Recording:
         """began: when our own recorder began, epoch s, the same for all exchanges; None: no file of it is here."""
         self.exchange = exchange
         self.log = log
-        self.corrupt = 0
         self.instruments: list[Instrument] = []
         self.span: tuple[float, float] | None = None
         self._files = [path for path in files if not path.name.startswith("instruments")]
         self._listings = [path for path in files if path.name.startswith("instruments")]
+        self._corrupt: set[tuple[Path, int]] = set()
         self._starts: dict[str, float] = {} if began is None else {"": began}
+
+    @property
+    def corrupt(self) -> int:
+        """Lines left out."""
+        return len(self._corrupt)
 
     def read_instruments(self) -> None:
         """Parse the recorded listings. Raises FeedError if they cannot be read as a whole."""
@@ -74,15 +87,19 @@ class Recording:
             found.setdefault(line.path, []).append(line.frame)
         bodies: list[bytes] = []
         for request in self.exchange.instrument_requests():
-            bodies += found.get(urlsplit(request.url).path, [b""])
+            # Requests of one path are recorded together, in their order: the first takes the answers to all of them.
+            bodies += found.pop(urlsplit(request.url).path, [b""])
         self.instruments = self.exchange.parse_instruments(bodies)
 
-    def _listing_lines(self) -> Iterator[Line]:
+    def _listing_lines(self) -> Sequence[Line]:
         """Recorded listings: files of their own, or what our recorder wrote before the first socket opened."""
         if self._listings:
-            return self.lines(self._listings)
-        first = self.lines(self._files[:1])
-        return itertools.takewhile(lambda line: line.stream.split("|")[1] == "listing", first)
+            return list(self.lines(self._listings))
+        for path in self._files:
+            listings = list(itertools.takewhile(lambda line: line.listing, self.lines([path])))
+            if listings:
+                return listings
+        return ()
 
     def play(self) -> Iterator[Line]:
         """Every frame and body, in the order of its offset."""
@@ -98,16 +115,16 @@ class Recording:
 
     def _line(self, row: dict[str, Any], untimed: "itertools.count[int]") -> Line:
         when = row["t"]
-        recording = str(row.get("source", ""))
+        recording, connection = str(row.get("source", "")), str(row.get("conn", ""))
         if when is None:
             offset_s = next(untimed) * UNTIMED_STEP_S
         else:
             offset_s = when - self._starts.setdefault(recording, when)
             self.span = (min(self.span[0], when), max(self.span[1], when)) if self.span else (when, when)
-        url = str(row.get("url") or "")
-        body = url.startswith("http")
-        stream = f"{recording}|{row.get('conn', '')}|{urlsplit(url).path}"
-        return Line(offset_s, stream, urlsplit(url).path, row["frame"], body, when)
+        path = row["path"]
+        stream = f"{recording}|{connection or path}"
+        listing = connection == "listing"
+        return Line(offset_s, stream, path, str(row.get("purpose", "")), listing, row["frame"], row["body"], when)
 
     def _parse(self, path: Path, number: int, raw: bytes) -> dict[str, Any] | None:
         try:
@@ -119,9 +136,16 @@ class Recording:
                 msg = row["msg"]
                 at = raw.index(b'"msg":') + len(b'"msg":')
                 row["frame"] = msg.encode() if isinstance(msg, str) else raw[at : raw.rindex(b"}")].strip()
-            return {"t": row["t"], "dir": row["dir"], **row}
+            if row["t"] is not None:
+                row["t"] = float(row["t"])
+            url = str(row.get("url") or "")
+            row["body"], row["path"] = url.startswith("http"), urlsplit(url).path
+            row["dir"] = str(row["dir"])
+            return row  # type: ignore[no-any-return]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            self.corrupt += 1
+            if (path, number) in self._corrupt:
+                return None
+            self._corrupt.add((path, number))
             self.log.add("error", "recording", f"{path.name} line {number} is corrupt and left out: {error}")
             logger.warning("%s line %d is corrupt and left out: %s", path, number, error)
             return None
@@ -135,16 +159,21 @@ def _read(path: Path) -> Iterator[bytes]:
         return
     with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
         try:
-            yield from (line for line in io.BufferedReader(stream) if line.strip())
+            for line in io.BufferedReader(stream):
+                if not line.endswith(b"\n"):
+                    logger.warning("%s ends in the middle of a line", path)
+                elif line.strip():
+                    yield line
         except zstandard.ZstdError as error:
             logger.warning("%s ends early: %s", path, error)
 
 
 def _first_time(path: Path) -> float | None:
-    try:
-        return float(orjson.loads(next(_read(path), b""))["t"])
-    except (ValueError, KeyError, TypeError):
-        return None
+    """The time of the first line that can be read, epoch s."""
+    for line in _read(path):
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            return float(orjson.loads(line)["t"])
+    return None
 
 
 def find_recordings(folder: Path, wanted: Sequence[str] = ()) -> list[Recording]:
@@ -154,25 +183,33 @@ def find_recordings(folder: Path, wanted: Sequence[str] = ()) -> list[Recording]
         ReplayError: If the folder cannot be read or holds nothing that can be replayed.
     """
     try:
-        subfolders = sorted(path for path in folder.iterdir() if path.is_dir())
+        recordings = _find(folder, wanted)
     except OSError as error:
+        what = f", '{error.filename}'," if error.filename and Path(error.filename) != folder else ""
         raise ReplayError(
-            f"the replay folder '{folder}' cannot be read: {(error.strerror or str(error)).lower()}"
+            f"the replay folder '{folder}'{what} cannot be read: {(error.strerror or str(error)).lower()}"
         ) from None
-    files: dict[str, list[Path]] = {}
-    for subfolder in subfolders:
-        name = subfolder.name.split("-")[0]
-        found = [path for path in sorted(subfolder.iterdir()) if path.name.endswith((".jsonl", ".jsonl.zst"))]
-        # Retired protocols and listings without their envelope are kept beside the rest, but are not frames of today.
-        found = [path for path in found if ".legacy" not in path.name and ".partial" not in path.name]
-        if name in EXCHANGES and (not wanted or name in wanted):
-            files.setdefault(name, []).extend(found)
-    ours = [path for paths in files.values() for path in paths if path.suffix == ".zst"]
-    began = min((when for path in ours if (when := _first_time(path)) is not None), default=None)
-    recordings = [Recording(load(name), files[name], FeedLog(), began) for name in EXCHANGES if files.get(name)]
     if not recordings:
         raise ReplayError(f"the replay folder '{folder}' has no recording of an exchange that is known here")
     return recordings
+
+
+def _find(folder: Path, wanted: Sequence[str]) -> list[Recording]:
+    subfolders = sorted(path for path in folder.iterdir() if path.is_dir())
+    files: dict[str, list[Path]] = {}
+    for subfolder in subfolders:
+        name = subfolder.name.split("-")[0]
+        if name not in EXCHANGES or (wanted and name not in wanted):
+            continue
+        found = [path for path in sorted(subfolder.iterdir()) if path.name.endswith((".jsonl", ".jsonl.zst"))]
+        # Retired protocols and listings without their envelope are kept beside the rest, but are not frames of today.
+        found = [path for path in found if ".legacy" not in path.name and ".partial" not in path.name]
+        files.setdefault(name, []).extend(path for path in found if path.is_file())
+    for path in itertools.chain(*files.values()):
+        path.open("rb").close()  # what may not be read is said now, not while playing
+    ours = [path for paths in files.values() for path in paths if path.suffix == ".zst"]
+    began = min((when for path in ours if (when := _first_time(path)) is not None), default=None)
+    return [Recording(load(name), files[name], FeedLog(), began) for name in EXCHANGES if files.get(name)]
 
 
 class Replay:
@@ -203,7 +240,8 @@ class Replay:
         return tuple(player.status() for player in self._players)
 
     def _player(self, exchange: str) -> "_Player":
-        return next(player for player in self._players if player.recording.exchange.name == exchange)
+        """Raises KeyError for a name that is not played."""
+        return {player.recording.exchange.name: player for player in self._players}[exchange]
 
     def restart_exchange(self, exchange: str) -> None:
         self._player(exchange).stop(5.0)
@@ -247,6 +285,7 @@ class _Player:
         if self._thread is not None:
             self._thread.join(timeout_s)
         self._enter("off", "taken out of service")
+        self._sink.lose(self.recording.exchange.name, [row.symbol for row in self.recording.instruments])
 
     def _enter(self, state: State, reason: str) -> None:
         if state != self._state:
@@ -254,6 +293,15 @@ class _Player:
         self._state, self._reason = state, reason
 
     def _run(self) -> None:
+        try:
+            self._play()
+        except Exception as error:  # a bug, or the disk: the thread is lost, but nobody must think that it plays
+            logger.exception("the recording of %s cannot be played on", self.recording.exchange.name)
+            reason = f"the recording cannot be played on: {describe(error)}"
+            self.recording.log.add("error", "recording", reason)
+            self._enter("down", reason)
+
+    def _play(self) -> None:
         exchange, log = self.recording.exchange, self.recording.log
         try:
             self.recording.read_instruments()
@@ -295,8 +343,10 @@ class _Player:
             decoder = self._decoders[line.stream] = self.recording.exchange.decoder(self.recording.instruments)
         received = line.time if line.time is not None else now
         try:
+            if line.listing:
+                return  # the listing read again while recording
             if line.body:
-                purpose = self._purposes.get(line.path)
+                purpose = line.purpose or self._purposes.get(line.path)
                 words = decoder.feed_response(purpose, line.frame, received) if purpose else ()
             else:
                 words = decoder.feed(line.frame, received)
