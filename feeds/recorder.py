@@ -26,15 +26,20 @@ RETRY_S = 30.0
 MOST_WAITING = 200_000  # frames; beyond it frames are dropped and counted, never the feed slowed down
 
 
+def prepare(folder: Path) -> None:
+    """Make the folder. Raises OSError if it cannot be made or written to."""
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / ".writable"
+    probe.write_bytes(b"")
+    probe.unlink()
+
+
 class Recorder:
     """Takes frames from the feed thread and writes them. on_error: told when the disk fails."""
 
     def __init__(self, folder: Path, on_error: Callable[[str], None]) -> None:
         """Raises OSError if the folder cannot be made or written to."""
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.write_bytes(b"")
-        probe.unlink()
+        prepare(folder)
         self.folder = folder
         self.dropped = 0
         self._on_error = on_error

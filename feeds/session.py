@@ -71,6 +71,17 @@ class Listener(Protocol):
     ) -> None: ...
 
 
+async def _open(plan: ConnectionPlan) -> Transport:
+    if plan.transport == "socketio":
+        # Imported where it is needed: it brings an HTTP client of its own with it.
+        from feeds.socketio_transport import SocketIoTransport
+
+        socket = SocketIoTransport()
+        await socket.open(plan.url)
+        return socket
+    return await open_transport(plan.url)
+
+
 class Session:
     """One life of one websocket.
 
@@ -119,7 +130,10 @@ class Session:
 
     async def run(self) -> None:
         """Live until something ends it; raises what did."""
-        transport = self._transport = await open_transport(self.plan.url)
+        if self.plan.handshake is not None:
+            answer = await self._rest.fetch(self.plan.handshake)
+            self.plan = self.exchange.dial(self.plan, answer.body)
+        transport = self._transport = await _open(self.plan)
         try:
             self._enter("subscribing")
             self._opened_at = time.monotonic()

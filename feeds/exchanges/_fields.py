@@ -84,7 +84,17 @@ class Contract:
     first.
     """
 
-    __slots__ = ("exchange_symbol", "factor", "instrument", "inverse", "last_id", "last_ms", "last_received", "multiplier", "symbol")
+    __slots__ = (
+        "exchange_symbol",
+        "factor",
+        "instrument",
+        "inverse",
+        "last_id",
+        "last_ms",
+        "last_received",
+        "multiplier",
+        "symbol",
+    )
 
     def __init__(self, instrument: Instrument) -> None:
         self.last_id = -1

@@ -23,6 +23,7 @@ class AdapterBase:
     messages_per_s: float
     heartbeat = Heartbeat()
     lifetime_s: float | None = None
+    closed_since: str | None = None
 
     def __init__(self, endpoints: Mapping[str, str] | None = None) -> None:
         """Use the real hosts, overridden by `endpoints`. Raises ValueError for a name that is none of them."""
@@ -37,6 +38,10 @@ class AdapterBase:
     def next_requests(self, request: HttpRequest, body: bytes) -> list[HttpRequest]:
         """Further pages of a listing; none, unless a subclass knows better."""
         return []
+
+    def dial(self, plan: ConnectionPlan, body: bytes) -> ConnectionPlan:
+        """The plan as the handshake's answer completes it; most exchanges have no handshake."""
+        return plan
 
     def subscribe(self, topics: Sequence[str], request_id: str) -> str:
         """The message that asks for topics."""

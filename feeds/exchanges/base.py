@@ -67,7 +67,8 @@ class ConnectionPlan:
     pool: connections of one pool carry the same kind of topic; new topics go to the one with room.
     capacity: topics one connection may carry. topics_per_message, messages_per_s: portions and pace of subscribing.
     idle_timeout_s: a socket silent for this long is dead. lifetime_s: the exchange cuts it after this long (None:
-    never); it is replaced well before. polls: REST beside the socket, answers go to the same decoder.
+    never); it is replaced well before. polls: REST beside the socket, answers go to the same decoder. handshake: a
+    request to make before each dial; `Exchange.dial` reads its answer. transport: what speaks on the socket.
     """
 
     name: str
@@ -82,6 +83,8 @@ class ConnectionPlan:
     idle_timeout_s: float = 30.0
     lifetime_s: float | None = None
     polls: tuple[Poll, ...] = ()
+    handshake: HttpRequest | None = None
+    transport: Literal["websocket", "socketio"] = "websocket"
 
     @property
     def messages(self) -> tuple[str, ...]:
@@ -166,6 +169,7 @@ class Exchange(Protocol):
     name: str
     title: str  # as people write it: "Gate.io"
     request_weight_per_s: float  # what we allow ourselves of the REST budget
+    closed_since: str | None  # the date an exchange ended its business: off by default live, never paired there
 
     def instrument_requests(self) -> list[HttpRequest]: ...
 
@@ -185,6 +189,10 @@ class Exchange(Protocol):
         self, instruments: Sequence[Instrument], channels: Collection[Channel] = DEFAULT_CHANNELS
     ) -> list[ConnectionPlan]:
         """The plans that cover every trading instrument of the list."""
+        ...
+
+    def dial(self, plan: ConnectionPlan, body: bytes) -> ConnectionPlan:
+        """The plan with the address and manners that the answer to its handshake gave. Raises FeedError."""
         ...
 
     def subscribe(self, topics: Sequence[str], request_id: str) -> str: ...

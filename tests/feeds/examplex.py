@@ -35,6 +35,7 @@ class Examplex:
     """Five topics a message, a hundred messages a second, silent after `idle_timeout_s`."""
 
     title = "Examplex"
+    closed_since = None
     request_weight_per_s = 100.0
 
     def __init__(self, ws: str, rest: str = "http://127.0.0.1:9", **plan: object) -> None:
