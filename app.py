@@ -61,6 +61,7 @@ def bind(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        listener.listen()  # until then another one may bind the same port
     except OSError as error:
         listener.close()
         reason = (error.strerror or str(error)).lower()

@@ -13,6 +13,8 @@ import orjson
 
 from desk import Market, Source
 from feeds.exchanges import EXCHANGES, load
+from feeds.failures import describe
+from feeds.recorder import prepare
 from feeds.replay import Replay
 from feeds.status import ExchangeStatus, Feed, State
 from feeds.supervisor import FeedOptions, Supervisor
@@ -41,15 +43,11 @@ def open_market(settings: Settings, source: str) -> Market:
     if source == "live":
         store = _store(settings, names)
         exchanges = [load(name) for name in names]
-        try:
-            feed: Feed = Supervisor(exchanges, store, _options(settings, settings.catalogue_every_s))
-        except OSError as error:
-            raise SourceError(
-                f"frames cannot be recorded to '{settings.record_to}': {(error.strerror or str(error)).lower()}"
-            ) from None
+        feed: Feed = Supervisor(exchanges, store, _options(settings, settings.catalogue_every_s))
         return Market(Source("live", "public market data"), store, feed, QuoteRing())
     if source == "demo":
         store = _store(settings, names)
+        _options(settings, DEMO_CATALOGUE_EVERY_S)  # raises now, not when the simulator is up
         detail = f"simulator, seed {settings.demo_seed}"
         return Market(Source("demo", detail), store, SimulatedFeed(settings, names, store), QuoteRing())
     if source.startswith("replay:"):
@@ -73,7 +71,13 @@ def _store(settings: Settings, names: tuple[str, ...]) -> SnapshotStore:
 
 
 def _options(settings: Settings, catalogue_every_s: float) -> FeedOptions:
+    """Raises SourceError if the recording folder cannot be written to."""
     record_to = Path(settings.record_to).expanduser() if settings.record_to else None
+    if record_to is not None:
+        try:
+            prepare(record_to)
+        except OSError as error:
+            raise SourceError(f"frames cannot be recorded to '{record_to}': {describe(error)}") from None
     return FeedOptions(catalogue_every_s=catalogue_every_s, record_to=record_to)
 
 
