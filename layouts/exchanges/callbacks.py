@@ -46,14 +46,15 @@ def register(app: Dash, desk: Desk) -> None:
         State(ids.SHOWN, "data"),
         running=[(Output(shell.BUSY_PAGE, "data"), True, False)],
     )
-    def update(
+    async def update(
         _tick: Any, _switched: Any, search: str | None, theme: str, level: str, _done: Any, shown: str | None
     ) -> tuple[Any, ...]:
         view, look, wanted = desk.view, as_theme(theme), wanted_exchange(search)
         key = f"{glance.view_key(view)}|{wanted}|{level}|{look}"
         if shown == key:
             raise PreventUpdate
-        return (*shown_exchange(view, wanted, level or "all", look), key)
+        # The first viewer of a view pays for all: off the event loop, so that nobody else waits.
+        return (*await asyncio.to_thread(shown_exchange, view, wanted, level or "all", look), key)
 
     @app.callback(
         Output(ids.DONE, "data"),

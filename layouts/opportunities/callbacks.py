@@ -60,7 +60,7 @@ def register(app: Dash, desk: Desk) -> None:
         State(ids.SHOWN, "data"),
         running=[(Output(shell.BUSY_PAGE, "data"), True, False)],
     )
-    def update(
+    async def update(
         _tick: Any,
         _switched: Any,
         theme: str,
@@ -77,7 +77,9 @@ def register(app: Dash, desk: Desk) -> None:
         key = f"{glance.view_key(view)}|{chips}|{selected}|{look}"
         if shown == key:
             raise PreventUpdate
-        data = {"key": f"{id(view.market):x}|{chips}", "columns": table(view, chips, selected)}
+        # The first viewer of a view pays for all: off the event loop, so that nobody else waits.
+        columns = await asyncio.to_thread(table, view, chips, selected)
+        data = {"key": f"{id(view.market):x}|{chips}", "columns": columns}
         drawn = explanation(view, selected, look) if selected else (no_update,) * 8
         return (data, *heads(view, chips), *drawn, key)
 

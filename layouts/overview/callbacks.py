@@ -1,5 +1,6 @@
 """The Overview at every tick."""
 
+import asyncio
 from typing import Any
 
 from dash import Dash, Input, Output, State, no_update
@@ -72,15 +73,16 @@ def register(app: Dash, desk: Desk) -> None:
         State(ids.BEST_ORDER, "data"),
         running=[(Output(shell.BUSY_PAGE, "data"), True, False)],
     )
-    def update(
+    async def update(
         tick: dict[str, Any], _switched: Any, theme: str, family: str, shown: dict[str, str] | None, ids_shown: Any
     ) -> tuple[Any, ...]:
         view, look = desk.view, as_theme(theme)
         key = {"view": glance.view_key(view), "look": f"{look}:{family}"}
         if shown == key:
             raise PreventUpdate
-        chart = heatmap(view, family or "USDT", look)
+        # The first viewer of a view pays for all: off the event loop, so that nobody else waits.
+        chart = await asyncio.to_thread(heatmap, view, family or "USDT", look)
         if shown and shown["view"] == key["view"]:
             return (*(no_update,) * 13, *chart, key)
         held = tuple(ids_shown or ()) if tick and "best" in tick.get("held", ()) else ()
-        return (*tables(view), *best(view, held), *chart, key)
+        return (*await asyncio.to_thread(tables, view), *best(view, held), *chart, key)

@@ -71,7 +71,7 @@ def register(app: Dash, desk: Desk) -> None:
         State(ids.SHOWN, "data"),
         running=[(Output(shell.BUSY_PAGE, "data"), True, False)],
     )
-    def update(
+    async def update(
         _tick: Any,
         _switched: Any,
         theme: str,
@@ -86,7 +86,8 @@ def register(app: Dash, desk: Desk) -> None:
         key = {"view": glance.view_key(view), "chart": f"{choice.id}|{minutes}", "look": look}
         if shown == key:
             raise PreventUpdate
-        *texts, figure, summary = shown_pair(view, choice, 60.0 * (minutes or 15), look)
+        # The first viewer of a view pays for all: off the event loop, so that nobody else waits.
+        *texts, figure, summary = await asyncio.to_thread(shown_pair, view, choice, 60.0 * (minutes or 15), look)
         ends = zoom["ends"] if zoom and zoom["chart"] == key["chart"] else None
         return (*texts, figures.zoomed(figure, ends), summary, key)
 
