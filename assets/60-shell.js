@@ -63,6 +63,14 @@
         const ends = [moved["xaxis.range[0]"], moved["xaxis.range[1]"]];
         return ends[0] && ends[1] ? {chart: shown.chart, ends} : noUpdate();
       },
+      // The range that Plotly finds by itself moves with each sample, and uirevision then takes a zoom for outdated.
+      draw(drawn, zoom) {
+        if (!drawn) return noUpdate();
+        const {chart, figure} = drawn;
+        if (!zoom || zoom.chart !== chart) return figure;
+        const xaxis = {...figure.layout.xaxis, range: zoom.ends, autorange: false};
+        return {...figure, layout: {...figure.layout, xaxis}};
+      },
       search(submits, value) {
         const symbol = (value || "").trim().toUpperCase();
         if (!submits || !symbol) return [noUpdate(), noUpdate()];

@@ -57,7 +57,7 @@ def register(app: Dash, desk: Desk) -> None:
         Output(ids.STATISTICS_NOTE, "children"),
         Output(ids.LEGS, "children"),
         Output(ids.ROUTES, "children"),
-        Output(ids.CHART, "figure"),
+        Output(ids.DRAWN, "data"),
         Output(ids.CHART_SUMMARY, "children"),
         Output(ids.SHOWN, "data"),
         Input(shell.TICK, "data"),
@@ -67,7 +67,6 @@ def register(app: Dash, desk: Desk) -> None:
         Input(ids.BUY, "value"),
         Input(ids.SELL, "value"),
         Input(ids.WINDOW, "value"),
-        State(ids.ZOOM, "data"),
         State(ids.SHOWN, "data"),
         running=[(Output(shell.BUSY_PAGE, "data"), True, False)],
     )
@@ -79,7 +78,6 @@ def register(app: Dash, desk: Desk) -> None:
         buy: str,
         sell: str,
         minutes: int,
-        zoom: dict[str, Any] | None,
         shown: dict[str, str] | None,
     ) -> tuple[Any, ...]:
         view, choice, look = desk.view, Choice(symbol or "", buy or "", sell or ""), as_theme(theme)
@@ -88,9 +86,16 @@ def register(app: Dash, desk: Desk) -> None:
             raise PreventUpdate
         # The first viewer of a view pays for all: off the event loop, so that nobody else waits.
         *texts, figure, summary = await asyncio.to_thread(shown_pair, view, choice, 60.0 * (minutes or 15), look)
-        ends = zoom["ends"] if zoom and zoom["chart"] == key["chart"] else None
-        return (*texts, figures.zoomed(figure, ends), summary, key)
+        return (*texts, {"chart": key["chart"], "figure": figure}, summary, key)
 
+    # The zoom is put in by the browser: an answer that was under way while the user dragged must not undo it.
+    app.clientside_callback(
+        ClientsideFunction("perpscope", "draw"),
+        Output(ids.CHART, "figure"),
+        Input(ids.DRAWN, "data"),
+        State(ids.ZOOM, "data"),
+        prevent_initial_call=True,
+    )
     app.clientside_callback(
         ClientsideFunction("perpscope", "zoom"),
         Output(ids.ZOOM, "data"),

@@ -92,17 +92,6 @@ def blank(theme: Theme) -> Figure:
     }
 
 
-def zoomed(figure: Figure, ends: list[str] | None) -> Figure:
-    """The same figure at the time range that the user has chosen by the mouse.
-
-    Plotly's uirevision does not keep it here: the range that it finds by itself moves with each sample.
-    """
-    if ends is None:
-        return figure
-    axes = {**figure["layout"]["xaxis"], "range": ends, "autorange": False}
-    return {**figure, "layout": {**figure["layout"], "xaxis": axes}}
-
-
 def _steps(
     time: dict[str, str], values: NDArray[np.float64], name: str, colour: str, dash: str, y: str, decimals: int | None
 ) -> dict[str, Any]:

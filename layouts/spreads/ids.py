@@ -13,6 +13,7 @@ DOWNLOAD = "spreads-download"
 TITLE = "spreads-title"
 FACTS = "spreads-facts"
 CHART = "spreads-chart"
+DRAWN = "spreads-drawn"  # data: {chart, figure}; as the server drew it
 ZOOM = "spreads-zoom"  # data: {chart, ends}; the time range chosen by the mouse, and of which chart
 CHART_SUMMARY = "spreads-chart-summary"
 STATISTICS = "spreads-statistics"

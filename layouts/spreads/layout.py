@@ -84,6 +84,7 @@ def page(desk: Desk, search: str, theme: str | None) -> html.Div:
         [
             dcc.Location(id=ids.URL, refresh="callback-nav"),
             dcc.Store(id=ids.SHOWN),
+            dcc.Store(id=ids.DRAWN),
             dcc.Store(id=ids.ZOOM),
             dcc.Download(id=ids.DOWNLOAD),
             head,

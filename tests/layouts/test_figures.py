@@ -99,15 +99,5 @@ def test_zoom_belongs_to_pair_and_window(desk):
     assert layouts[0]["uirevision"] != layouts[1]["uirevision"]
 
 
-def test_zoom_of_the_user_is_drawn_again(desk):
-    """And the shared figure stays as it was for the other viewers."""
-    figure = pair_figures.chart(read_pair(desk.view, PAIR, 900.0), "A", "B", 900.0, "dark")
-    ends = ["2026-11-22 14:00:00", "2026-11-22 14:01:00"]
-
-    assert pair_figures.zoomed(figure, ends)["layout"]["xaxis"]["range"] == ends
-    assert "range" not in figure["layout"]["xaxis"]
-    assert pair_figures.zoomed(figure, None) is figure
-
-
 def test_age_classes_count_each_quote_once():
     assert exchange_figures.age_classes([0.2, 0.21, 1.0, 3.0, 9.9, 10.1, 99.0]) == [1, 2, 1, 1, 2]
