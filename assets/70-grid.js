@@ -29,7 +29,7 @@
     bps: value => signed(value, 1),
     whole: value => plain(value, 0),
     money: value => plain(value, Math.abs(value) < 1000 ? 2 : 0),
-    coins: value => plain(value, value >= 100 ? 1 : value >= 10 ? 2 : value >= 1 ? 3 : 5),
+    coins: value => plain(value, value >= 1e5 ? 0 : value >= 100 ? 1 : value >= 10 ? 2 : value >= 1 ? 3 : 5),
     ages: row => [row.buyAge, row.sellAge].map(value => plain(value, value < 9.95 ? 1 : 0)).join(" / "),
     price,
     signColour: value => ({color: !known(value) ? "" : value > 0.04 ? "var(--plus)" : value < -0.04 ? "var(--minus)" : ""}),

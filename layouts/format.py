@@ -44,11 +44,11 @@ def money(value: float | None) -> str:
 
 
 def coins(value: float | None) -> str:
-    """One decimal; more where the number is small."""
+    """One decimal; more where the number is small, none where it is large."""
     if value is None or not math.isfinite(value):
         return ""
     size = abs(value)
-    return plain(value, 1 if size >= 100 else 2 if size >= 10 else 3 if size >= 1 else 5)
+    return plain(value, 0 if size >= 1e5 else 1 if size >= 100 else 2 if size >= 10 else 3 if size >= 1 else 5)
 
 
 def tick_decimals(*ticks: float | None) -> int | None:
