@@ -87,9 +87,9 @@ def columns() -> list[dict[str, Any]]:
         _flash("profit", "Profit, quote", 94, "money(params.value)"),
         _column("size", "Size, coins", 98, "coins(params.value)", cellClass="second"),
         _column("notional", "Notional, quote", 108, "whole(params.value)"),
-        _column("carry", "Carry 8 h, bps", 100, "bps(params.value)", cellClass="second"),
-        _column("buyPrice", "Ask of buy", 106, "price(params)", headerTooltip="Best ask of the long leg"),
-        _column("sellPrice", "Bid of sell", 106, "price(params)", headerTooltip="Best bid of the short leg"),
+        _column("carry", "Carry 8 h, bps", 108, "bps(params.value)", cellClass="second"),
+        _column("buyPrice", "Ask of buy", 103, "price(params)", headerTooltip="Best ask of the long leg"),
+        _column("sellPrice", "Bid of sell", 102, "price(params)", headerTooltip="Best bid of the short leg"),
         _column("age", "Ages, s", 84, "ages(params.data)", cellClass="second", headerTooltip=FORMULAS["ages"]),
         _column("verdict", "Verdict", 124, cellRenderer="Verdict", flex=1, **text),
     ]
