@@ -210,7 +210,10 @@ class Desk:
             return expected_exit_bps(market.ring, snapshot.symbols, snapshot.exchanges, symbol, buy, sell)
 
         judgement = judge(snapshot, time.time(), expected_exit, self._limits, self.settings.min_net_bps)
-        return View(judgement, tuple(market.feed.status()), self.settings.min_net_bps, market)
+        view = View(judgement, tuple(market.feed.status()), self.settings.min_net_bps, market)
+        # Made here, on the desk's thread, so that no viewer waits for it.
+        _ = view.opportunities
+        return view
 
 
 def expected_exit_bps(

@@ -51,6 +51,8 @@ def open_market(settings: Settings, source: str) -> Market:
         detail = f"simulator, seed {settings.demo_seed}"
         return Market(Source("demo", detail), store, SimulatedFeed(settings, names, store), QuoteRing())
     if source.startswith("replay:"):
+        if settings.record_to:
+            raise SourceError("a replay is a recording already: leave out the setting 'record_to'")
         folder = Path(source.removeprefix("replay:")).expanduser()
         store = _store(settings, names)
         replay = Replay(folder, store, settings.replay_speed, settings.exchanges)

@@ -1,14 +1,17 @@
 """Keeps one websocket's worth of topics flowing: redials with backoff, replaces a socket before it is cut."""
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable, Sequence
 
 from feeds.exchanges.base import ConnectionPlan
-from feeds.failures import describe, retry_after_s, retry_delay_s
+from feeds.failures import describe, is_expected, retry_after_s, retry_delay_s
 from feeds.session import Session
 from feeds.stats import FeedLog
+
+logger = logging.getLogger(__name__)
 
 LIFETIME_SHARE = 0.95  # a socket is replaced after this share of its lifetime, less a spread
 SPREAD_SHARE = 0.05
@@ -76,6 +79,8 @@ class Connection:
             self.failures = 1 if flowed else self.failures + 1
             self.reconnects += 1
             self.last_failure = describe(error)
+            if not is_expected(error):
+                logger.error("%s: the session ended by a bug of ours", self.plan.name, exc_info=error)
             self._on_lost(tuple(self.topics))
             # The first redial after data flowed is quick: most cuts are one-off.
             delay_s = max(retry_delay_s(self.failures - 1), retry_after_s(error) or 0.0)

@@ -54,6 +54,13 @@ def describe(error: BaseException) -> str:
     return text
 
 
+def is_expected(error: BaseException) -> bool:
+    """Whether an exchange or the network did this; anything else is a bug of ours."""
+    return isinstance(
+        error, FeedError | Disconnected | Silent | OSError | TimeoutError | InvalidHandshake | httpx.HTTPError
+    )
+
+
 def _root(error: BaseException) -> BaseException:
     """What httpx and the libraries below it wrap: the operating system's own error at the end of the chain."""
     while True:

@@ -47,7 +47,8 @@ def chart(pair: PairNow, buy_title: str, sell_title: str, window_s: float, theme
                 anchor="y2",
                 tickformat="%H:%M:%S" if span <= 300.0 else "%H:%M",
                 hoverformat="%H:%M:%S",
-                nticks=8,
+                nticks=6,
+                tickangle=0,  # narrow pages drop labels; they never turn them
                 showgrid=True,
                 showspikes=True,
                 spikemode="across",
@@ -166,10 +167,14 @@ def _annotations(pair: PairNow, colours: dict[str, str]) -> list[dict[str, Any]]
         {**head, "y": SPLIT[1], "yshift": 2, "text": "Executable spread, bps, bid of sell less ask of buy"},
     ]
     inside = {**base, "x": 0, "xanchor": "left", "xshift": 12, "yref": "y2", "font": small}
+    # Of two lines that lie close together, each carries its words on its outer side.
+    mean_above = pair.stats.mean is not None and known(pair.net_zero) and pair.stats.mean >= pair.net_zero
     if known(pair.net_zero):
-        notes.append({**inside, "y": pair.net_zero, "yanchor": "bottom", "text": f"net 0 at {signed(pair.net_zero)}"})
+        anchor = "top" if mean_above else "bottom"
+        notes.append({**inside, "y": pair.net_zero, "yanchor": anchor, "text": f"net 0 at {signed(pair.net_zero)}"})
     if pair.stats.mean is not None:
-        notes.append({**inside, "y": pair.stats.mean, "yanchor": "bottom", "text": f"mean {signed(pair.stats.mean)}"})
+        anchor = "bottom" if mean_above or not known(pair.net_zero) else "top"
+        notes.append({**inside, "y": pair.stats.mean, "yanchor": anchor, "text": f"mean {signed(pair.stats.mean)}"})
     notes += _price_labels(pair, base, colours)
     if pair.stats.now is not None:
         font = {"size": 11, "color": colours["text-1"], "family": FONT}
