@@ -31,7 +31,8 @@ class Pairs:
     taker fills; net: entry + expected_exit - fees. size: coins at both touches; notional: size at the mean mid
     [quote]; profit: net on that notional [quote]. buy_price, sell_price [quote per coin]. buy_age, sell_age: seconds
     since receipt. carry_8h: bps of funding earned in eight hours, NaN if unknown. verdict: `Verdict` codes.
-    actionable: verdict OK, net at or above the minimum, a known size, and enough samples behind the expected exit.
+    actionable: verdict OK, net at or above the minimum with the expected exit and without it, a known size, and enough
+    samples behind the expected exit.
     """
 
     symbol: Ints
@@ -191,7 +192,8 @@ def _measure(
     hourly = spreads.funding_per_hour(snapshot["funding_rate"], snapshot["funding_interval_h"])
     verdict = pair_verdict[s, buy, sell]
     with np.errstate(invalid="ignore"):
-        worth = (verdict == Verdict.OK) & (net >= min_net_bps) & (size > 0.0)
+        # An exit that is expected to earn may improve a row, but what can be had now must pay for itself.
+        worth = (verdict == Verdict.OK) & (np.minimum(net, gross - cost) >= min_net_bps) & (size > 0.0)
     actionable = worth & (samples >= MIN_EXIT_SAMPLES)
     order = np.lexsort((-np.nan_to_num(net, nan=-np.inf), ~actionable, verdict != Verdict.OK))
     columns = Pairs(

@@ -176,7 +176,9 @@ class OpportunityRow:
     verdict: Verdict
     actionable: Annotated[
         bool,
-        about("Verdict ok, net edge at or above the configured minimum, 30 samples or more behind the expected exit."),
+        about(
+            "Verdict ok, the configured minimum reached with the expected exit and without it, 30 samples behind it."
+        ),
     ]
 
 

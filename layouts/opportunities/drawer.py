@@ -120,6 +120,7 @@ def tests(view: View, row: Opportunity) -> list[html.Div]:
         words = {
             "below minimum": f"Its net edge is below the minimum of {plain(view.min_net_bps, 1)} bps.",
             "too new": f"Its expected exit rests on {row.expected_exit_samples} of {MIN_EXIT_SAMPLES} samples needed.",
+            "by its exit only": "It gains only by its expected exit: the entry alone does not pay the four fills.",
             "size not known": "How much can be traded at the touch is not known.",
         }[verdict_words(row, view.min_net_bps)]
         return [html.Div(words, className="note dim"), *lines]

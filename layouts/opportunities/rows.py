@@ -127,7 +127,11 @@ def verdict_words(row: Opportunity, min_net_bps: float) -> str:
         return "actionable"
     if row.net_edge_bps is not None and row.net_edge_bps < min_net_bps:
         return "below minimum"
-    return "too new" if row.expected_exit_samples < MIN_EXIT_SAMPLES else "size not known"
+    if row.expected_exit_samples < MIN_EXIT_SAMPLES:
+        return "too new"
+    if row.gross_edge_bps is not None and row.fees_bps is not None and row.gross_edge_bps - row.fees_bps < min_net_bps:
+        return "by its exit only"
+    return "size not known"
 
 
 def find(view: View, row_id: str | None) -> Opportunity | None:

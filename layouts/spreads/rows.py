@@ -17,18 +17,17 @@ ROUTES = 8
 
 def facts(pair: PairNow, min_net_bps: float) -> list[Any]:
     """Verdict, net, spread and carry, in the page's head."""
+    too_new = pair.exit_samples < MIN_EXIT_SAMPLES
     if pair.verdict is not Verdict.OK:
         verdict = html.Span(
             [shape("degraded"), ordinary(pair.verdict.label)], className="verdict", title=MEANING[pair.verdict]
         )
-    elif known(pair.net) and pair.exit_samples < MIN_EXIT_SAMPLES:
-        verdict = html.Span("short history", className="verdict")
-    elif known(pair.net) and pair.net >= min_net_bps and pair.exit_samples >= MIN_EXIT_SAMPLES:
+    elif known(pair.net) and min(pair.net, pair.entry - pair.fees) >= min_net_bps and not too_new:
         verdict = html.Span([html.Span(icon("check"), className="ok-mark"), "actionable"], className="verdict")
+    elif known(pair.net) and pair.net < min_net_bps:
+        verdict = html.Span("below minimum", className="verdict")
     else:
-        verdict = html.Span(
-            "below minimum" if known(pair.net) and pair.net < min_net_bps else "too new", className="verdict"
-        )
+        verdict = html.Span("too new" if too_new else "by its exit only", className="verdict")
     return [
         verdict,
         _fact("Net", signed(pair.net), sign_class(pair.net), "gross + expected exit − four taker fees, at the touch"),

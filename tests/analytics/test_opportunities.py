@@ -425,3 +425,16 @@ def test_judging_leaves_the_snapshot_as_it_was():
         spreads.mid_price(snapshot["bid_price"], snapshot["ask_price"]),
         judge(snapshot, NOW, some_exit, LIMITS, 0.0).mid,
     )
+
+
+def test_a_pair_that_gains_only_by_its_exit_is_not_actionable():
+    """Entry 103 - 103.1 loses; an exit of +100 bps makes the net positive, but nothing can be had now."""
+    store = store_of(["binance", "bybit"], quote("binance", 103.0, 103.1), quote("bybit", 103.0, 103.1))
+
+    def generous_exit(symbol, buy, sell):
+        return np.full(len(symbol), 100.0), np.full(len(symbol), 60.0)
+
+    pairs = judge(store.snapshot(), NOW, generous_exit, Limits(), 0.0).pairs
+    assert (pairs.net > 0.0).all()
+    assert (pairs.verdict == Verdict.OK).all()
+    assert not pairs.actionable.any()
