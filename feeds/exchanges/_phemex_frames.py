@@ -1,0 +1,435 @@
+"""Reads what Phemex sends: frames, and answers to polls.
+
+Source: https://phemex-docs.github.io (copy of 2026-01), checked against frames of 2020-03 to 2026-09. A key that ends
+in `_p` holds real numbers as text, one without it holds integers scaled by the contract's exponents. `sequence` is
+shared by many contracts: it tells what is old, never what is missing, so a book rests on the snapshot that is repeated
+every 60 s. `timestamp` is the book's last change, `dts` when the frame was sent; all are ns, beyond what a float holds.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import orjson
+
+from feeds.errors import BadPayload, RequestFailed, SubscriptionRejected, UnknownMessage
+from feeds.exchanges import _fields as fields
+from feeds.exchanges._phemex_listing import NAME, interval_h
+from feeds.exchanges._plans import read_shard, shard_of
+from feeds.exchanges.base import Ack, Resync, ServerTime, Word
+from market.models import Depth, Funding, Instrument, Quote, Ticker
+
+QUOTE_TOPIC, DEPTH_TOPIC, SCALED_BOOK_TOPIC = "orderbook_p:", "depth_p:", "orderbook:"
+DEPTH_LEVELS = 10
+SCALED_BOOK_DEPTH = 30
+REPEAT_S = 10.0  # a snapshot is repeated after 60 s; sooner, it is the same frame twice
+RECOUNT_NS = fields.RECOUNT_MS * 1_000_000
+
+_UNUSED_KEYS = (
+    *("trades_p", "trades", "kline_p", "kline", "tick_p", "tick", "spot_market24h", "index_market24h", "candle"),
+    *("market24h_pack", "accounts_p", "positions_p"),
+)
+# The columns of the pack until a frame says otherwise; a change may come without them, and before 2024 without the
+# last two.
+_PACK_FIELDS = (
+    *("symbol", "openRp", "highRp", "lowRp", "lastRp", "volumeRq", "turnoverRv", "openInterestRv", "indexRp"),
+    *("markRp", "fundingRateRr", "predFundingRateRr", "bidRp", "askRp"),
+)
+
+
+class _Level(msgspec.Struct, array_like=True, gc=False):
+    price: float
+    size: float
+
+
+class _Sides(msgspec.Struct, gc=False):
+    asks: list[_Level]
+    bids: list[_Level]
+
+
+class _RealFrame(msgspec.Struct, gc=False):
+    orderbook_p: _Sides
+    sequence: int
+    symbol: str
+    type: str
+    timestamp: int = 0
+    depth: int = SCALED_BOOK_DEPTH
+    dts: int = 0
+
+
+class _ScaledFrame(msgspec.Struct, gc=False):
+    book: _Sides
+    sequence: int
+    symbol: str
+    type: str
+    timestamp: int = 0
+    depth: int = SCALED_BOOK_DEPTH
+    dts: int = 0
+
+
+# strict=False reads "2763.86" as a float in C. It would also read "inf", so the levels are checked below.
+_decode_real = msgspec.json.Decoder(_RealFrame, strict=False).decode
+_decode_scaled = msgspec.json.Decoder(_ScaledFrame, strict=False).decode
+
+
+class _Window:
+    """The best `depth` levels of a contract, price to size as quoted. `known` from a snapshot on."""
+
+    __slots__ = ("asks", "best_ask", "best_bid", "bids", "known", "lost", "received", "sequence", "timestamp")
+
+    def __init__(self) -> None:
+        self.bids: dict[float, float] = {}
+        self.asks: dict[float, float] = {}
+        self.best_bid = 0.0
+        self.best_ask = fields.INF
+        self.sequence = -1
+        self.timestamp = 0
+        self.received = 0.0
+        self.known = False
+        self.lost = False
+
+    def clear(self) -> None:
+        self.bids, self.asks = {}, {}
+        self.best_bid, self.best_ask = 0.0, fields.INF
+
+    def merge(self, sides: _Sides, depth: int) -> None:
+        """Take over changes. What falls out of the window is forgotten: no change of it would be sent."""
+        bids, asks = self.bids, self.asks
+        for level in sides.bids:
+            price, size = level.price, level.size
+            if size > 0.0:
+                bids[price] = size
+                if price > self.best_bid:
+                    self.best_bid = price
+            elif bids.pop(price, None) is not None and price == self.best_bid:
+                self.best_bid = max(bids, default=0.0)
+        for level in sides.asks:
+            price, size = level.price, level.size
+            if size > 0.0:
+                asks[price] = size
+                if price < self.best_ask:
+                    self.best_ask = price
+            elif asks.pop(price, None) is not None and price == self.best_ask:
+                self.best_ask = min(asks, default=fields.INF)
+        while len(bids) > depth:
+            del bids[min(bids)]
+        while len(asks) > depth:
+            del asks[max(asks)]
+
+
+class Decoder(fields.ContractDecoder):
+    """Reads the frames of one Phemex connection, and the answers to its polls.
+
+    deep: whether scaled books, which come with 30 levels in any case, are also told as Depth.
+    """
+
+    def __init__(self, instruments: Iterable[Instrument], ignored: Collection[str] = (), deep: bool = False) -> None:
+        self._windows: dict[str, _Window] = {}
+        self._divisors: dict[str, float] = {}
+        self._pack_fields: tuple[str, ...] = _PACK_FIELDS
+        self._deep = deep
+        super().__init__(NAME, instruments, ignored)
+
+    def update(self, instruments: Iterable[Instrument]) -> None:
+        """Take over a new catalogue without losing what is known of contracts that stay."""
+        super().update(instruments)
+        self._divisors = {
+            exchange_symbol: contract.multiplier * 10.0 ** contract.instrument.extra.get("price_scale", 0)
+            for exchange_symbol, contract in self.contracts.items()
+        }
+
+    def reset(self, topics: Collection[str]) -> None:
+        """Forget the books of these topics: each starts with a snapshot."""
+        for topic in topics:
+            self._windows.pop(topic.partition(":")[2], None)
+
+    def _read(self, frame: bytes, received_time: float) -> Sequence[Word]:
+        if frame.find(b'"orderbook_p":', 0, 128) > 0:
+            real = _decode_real(frame)
+            return self._book(real, real.orderbook_p, received_time)
+        if frame.startswith(b'{"book":'):
+            scaled = _decode_scaled(frame)
+            return self._book(scaled, scaled.book, received_time)
+        message = orjson.loads(frame)
+        match message:
+            case {"data": list(rows), "method": "perp_market24h_pack_p.update"}:
+                return self._pack(rows, message, received_time)
+            case {"market24h": dict(row)}:
+                return self._scaled_market(row, message, received_time)
+            case {"market24h_p": dict(row)}:
+                return self._market(row, message["timestamp"], received_time)
+            case {"error": dict(error)}:
+                reason = f"{error.get('code')} {error.get('message')}"
+                raise SubscriptionRejected(NAME, reason, request_id=_id_of(message))
+            case {"error": None, "result": "pong" | {"status": "success"}}:
+                return [Ack(_id_of(message))]
+            case {"orderbook_p": dict()}:  # the same frame with its keys in another order
+                real = _decode_real(frame)
+                return self._book(real, real.orderbook_p, received_time)
+            case {"book": dict()}:
+                scaled = _decode_scaled(frame)
+                return self._book(scaled, scaled.book, received_time)
+            case dict() if any(key in message for key in _UNUSED_KEYS):
+                return []
+            case _:
+                raise UnknownMessage(NAME, f"{message!r:.200}")
+
+    # -- books -------------------------------------------------------------------------------------------------
+
+    def _book(
+        self, message: _RealFrame | _ScaledFrame, sides: _Sides, received_time: float, polled: bool = False
+    ) -> Sequence[Word]:
+        exchange_symbol = message.symbol
+        contract = self.contracts.get(exchange_symbol)
+        if contract is None:
+            contract = self._contract(exchange_symbol)
+            if contract is None:
+                return ()
+        inf = fields.INF
+        for side in (sides.bids, sides.asks):
+            for level in side:
+                if not (0.0 < level.price < inf and 0.0 <= level.size < inf):
+                    raise BadPayload(NAME, f"no level of a book: {level}")
+        window = self._windows.get(exchange_symbol)
+        if window is None:
+            window = self._windows[exchange_symbol] = _Window()
+        if message.type == "snapshot":
+            if message.sequence <= window.sequence:
+                again = message.sequence == window.sequence
+                if not again and message.timestamp - window.timestamp <= RECOUNT_NS:
+                    self.outdated += not polled
+                    return ()
+                if again and not polled and received_time - window.received < REPEAT_S:
+                    self.outdated += 1
+            window.clear()
+            window.known, window.lost = True, False
+        elif message.type != "incremental":
+            raise UnknownMessage(NAME, f"a book of type {message.type!r:.40}")
+        elif not window.known:
+            return self._lost(message, window, "a change came before any snapshot")
+        elif message.sequence <= window.sequence:
+            self.outdated += 1
+            return ()
+        depth = message.depth if 0 < message.depth < SCALED_BOOK_DEPTH else SCALED_BOOK_DEPTH
+        window.merge(sides, depth)
+        window.sequence, window.timestamp, window.received = message.sequence, message.timestamp, received_time
+        if window.best_bid >= window.best_ask:
+            return self._lost(message, window, "the book is crossed")
+        sent_ns = message.dts or (message.timestamp if message.type == "incremental" else 0)
+        event_time = sent_ns / 1e9 if sent_ns > 0 else None  # a snapshot may repeat the change of minutes ago
+        if depth == 1:
+            return (self._quote(contract, window, event_time, received_time),)
+        if type(message) is _RealFrame:
+            return (self._depth(contract, window, event_time, received_time),)
+        quote = self._quote(contract, window, event_time, received_time)
+        return (quote, self._depth(contract, window, event_time, received_time)) if self._deep else (quote,)
+
+    def _lost(self, message: _RealFrame | _ScaledFrame, window: _Window, reason: str) -> Sequence[Word]:
+        """Give the book up until the next snapshot, and ask for one once."""
+        asked, window.lost, window.known = window.lost, True, False
+        if asked:
+            return ()
+        topic = SCALED_BOOK_TOPIC
+        if type(message) is _RealFrame:
+            topic = QUOTE_TOPIC if message.depth == 1 else DEPTH_TOPIC
+        return (Resync(f"{topic}{message.symbol}", reason),)
+
+    def _quote(
+        self, contract: fields.Contract, window: _Window, event_time: float | None, received_time: float
+    ) -> Quote:
+        bid, ask = window.best_bid, window.best_ask
+        divisor, factor, inf = self._divisors[contract.exchange_symbol], contract.factor, fields.INF
+        bid_price = bid_size = ask_price = ask_size = None
+        if bid > 0.0:
+            bid_price, bid_size = bid / divisor, window.bids[bid] * factor
+            if contract.inverse and bid_price > 0.0:
+                bid_size /= bid_price
+            if not (bid_price > 0.0 and 0.0 < bid_size < inf):
+                bid_price = bid_size = None
+        if ask < inf:
+            ask_price, ask_size = ask / divisor, window.asks[ask] * factor
+            if contract.inverse and ask_price > 0.0:
+                ask_size /= ask_price
+            if not (ask_price > 0.0 and 0.0 < ask_size < inf):
+                ask_price = ask_size = None
+        return Quote(NAME, contract.symbol, bid_price, bid_size, ask_price, ask_size, event_time, received_time)
+
+    def _depth(
+        self, contract: fields.Contract, window: _Window, event_time: float | None, received_time: float
+    ) -> Depth:
+        bids = sorted(window.bids.items(), reverse=True)[:DEPTH_LEVELS]
+        asks = sorted(window.asks.items())[:DEPTH_LEVELS]
+        scale = self._divisors[contract.exchange_symbol] / contract.multiplier
+        return Depth(
+            NAME,
+            contract.symbol,
+            tuple(level for price, size in bids if (level := contract.level(price / scale, size))),
+            tuple(level for price, size in asks if (level := contract.level(price / scale, size))),
+            event_time,
+            received_time,
+        )
+
+    # -- marks, funding and 24 h figures -------------------------------------------------------------------------
+
+    def _pack(self, rows: list[Any], message: dict[str, Any], received_time: float) -> Sequence[Word]:
+        """Read the tickers of all real-number contracts; delisted ones are among them."""
+        names = message.get("fields")
+        if names is not None:
+            if not isinstance(names, list) or "symbol" not in names:
+                raise BadPayload(NAME, f"columns {names!r:.80}")
+            self._pack_fields = tuple(names)
+        place = self._pack_fields.index("symbol")
+        words: list[Word] = []
+        bad = 0
+        for row in rows:
+            try:
+                if row[place] in self.contracts:
+                    named = dict(zip(self._pack_fields, row, strict=False))
+                    words += self._market(named, message["timestamp"], received_time)
+            except Exception as error:  # one row of 300
+                bad += 1
+                self._bad_row(str(row)[:40], error)
+        if bad and bad == len(rows):
+            raise BadPayload(NAME, f"none of the {bad} rows of the tickers could be read")
+        return words
+
+    def _market(self, row: Mapping[str, Any], timestamp_ns: Any, received_time: float) -> list[Word]:
+        """Read a ticker in real numbers, under the names of the pack or those of a single one."""
+        contract = self._contract(row["symbol"])
+        if contract is None:
+            return []
+        event_time = _nanoseconds(timestamp_ns)
+        multiplier, factor = contract.multiplier, contract.factor
+        return [
+            Funding(
+                NAME,
+                contract.symbol,
+                fields.price(row.get("markRp") or row.get("markPriceRp"), multiplier),
+                fields.price(row.get("indexRp") or row.get("indexPriceRp"), multiplier),
+                fields.number(row.get("fundingRateRr")),
+                contract.instrument.funding_interval_h,
+                None,
+                event_time,
+                received_time,
+            ),
+            Ticker(
+                NAME,
+                contract.symbol,
+                fields.price(row.get("lastRp") or row.get("closeRp"), multiplier),
+                fields.amount(row.get("volumeRq"), factor),
+                fields.amount(row.get("turnoverRv")),
+                fields.amount(row.get("openInterestRv"), factor),  # coins, although its name says value
+                event_time,
+                received_time,
+            ),
+        ]
+
+    def _scaled_market(self, row: Mapping[str, Any], message: dict[str, Any], received_time: float) -> list[Word]:
+        """Read a ticker in scaled integers. Volume and interest count contracts, turnover the settlement currency."""
+        contract = self._contract(row["symbol"])
+        if contract is None:
+            return []
+        extra = contract.instrument.extra
+        event_time = _nanoseconds(message["timestamp"])
+        divisor = self._divisors[contract.exchange_symbol]
+        mark_price = fields.price(row.get("markPrice"), divisor)
+        last_price = fields.price(row.get("close"), divisor)
+        rate = fields.number(row.get("fundingRate"))
+        volume = fields.amount(row.get("volume"), contract.factor)
+        turnover = fields.amount(row.get("turnover"), 10.0 ** -extra.get("value_scale", 0))
+        open_interest = fields.amount(row.get("openInterest"), contract.factor)
+        if contract.inverse:  # volume and interest count dollars, turnover counts coins
+            volume, turnover = turnover, volume
+            coin_price = mark_price or last_price
+            open_interest = open_interest / coin_price if open_interest is not None and coin_price else None
+        return [
+            Funding(
+                NAME,
+                contract.symbol,
+                mark_price,
+                fields.price(row.get("indexPrice"), divisor),
+                None if rate is None else rate * 10.0 ** -extra.get("ratio_scale", 0),
+                contract.instrument.funding_interval_h,
+                None,
+                event_time,
+                received_time,
+            ),
+            Ticker(NAME, contract.symbol, last_price, volume, turnover, open_interest, event_time, received_time),
+        ]
+
+    def _is_foreign(self, exchange_symbol: str) -> bool:
+        return exchange_symbol[:1] in ("s", ".")  # spot, and marks and indices
+
+    # -- polls -----------------------------------------------------------------------------------------------------
+
+    def _answer(self, purpose: str, body: Any, received_time: float) -> Sequence[Word]:
+        if isinstance(body, dict) and (body.get("error") or body.get("code", 0) != 0):
+            raise RequestFailed(NAME, f"{body.get('error') or body.get('code')} {body.get('msg', '')}".strip())
+        what, shard, shards = read_shard(purpose)
+        match what:
+            case "time":
+                return [ServerTime(fields.required(fields.seconds(body["data"]["serverTime"]), "time"))]
+            case "book":
+                scaled = msgspec.convert(body["result"], _ScaledFrame, strict=False)
+                return self._book(scaled, scaled.book, received_time, polled=True)
+            case "funding":
+                rows = body["data"] if isinstance(body, dict) else body  # the documents show a bare list
+                rows = rows["rows"] if isinstance(rows, dict) else rows
+                return self._rows(what, rows, self._funding, 0, 1, received_time)
+            case "tickers":
+                return self._rows(what, body["result"], self._standing, shard, shards, received_time)
+            case _:
+                return super()._answer(purpose, body, received_time)
+
+    def _rows(
+        self, what: str, rows: list[Any], reader: Any, shard: int, shards: int, received_time: float
+    ) -> list[Word]:
+        words: list[Word] = []
+        bad = 0
+        for row in rows:
+            try:
+                exchange_symbol = row["symbol"]
+                if exchange_symbol in self.contracts and shard_of(exchange_symbol, shards) == shard:
+                    words += reader(self.contracts[exchange_symbol], row, received_time)
+            except Exception as error:  # one row of 130
+                bad += 1
+                self._bad_row(str(row.get("symbol") if isinstance(row, dict) else row)[:40], error)
+        if bad and bad == len(rows):
+            raise BadPayload(NAME, f"none of the {bad} rows of {what} could be read")
+        return words
+
+    def _funding(self, contract: fields.Contract, row: Mapping[str, Any], received_time: float) -> list[Word]:
+        return [
+            Funding(
+                NAME,
+                contract.symbol,
+                None,
+                None,
+                fields.number(row["fundingRate"]),
+                interval_h(row["fundingInterval"]),
+                fields.seconds(row["nextfundingTime"]),
+                None,
+                received_time,
+            )
+        ]
+
+    def _standing(self, contract: fields.Contract, row: Mapping[str, Any], received_time: float) -> list[Word]:
+        """Confirm a touch that the tickers show at the same prices; they say nothing of its sizes."""
+        window = self._windows.get(contract.exchange_symbol)
+        if window is None or not window.known or not window.bids or not window.asks:
+            return []
+        if (fields.number(row["bidRp"]), fields.number(row["askRp"])) != (window.best_bid, window.best_ask):
+            return []
+        return [self._quote(contract, window, _nanoseconds(row["timestamp"]), received_time)]
+
+
+def _nanoseconds(value: Any) -> float | None:
+    """Epoch s from epoch ns; None if absent or 0."""
+    time_ns = fields.amount(value)
+    return time_ns / 1e9 if time_ns else None
+
+
+def _id_of(message: Mapping[str, Any]) -> str | None:
+    """The request an answer is about; 0 is what heartbeats are sent with."""
+    request_id = message.get("id")
+    return str(request_id) if request_id else None
