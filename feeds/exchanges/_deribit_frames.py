@@ -1,0 +1,359 @@
+"""Reads what Deribit sends: JSON-RPC frames, and answers to polls.
+
+Source: https://docs.deribit.com (copy of 2026-03), checked against frames of 2019, 2021, 2022-05, 2025-12 and 2026-09.
+Amounts are coins on linear contracts and dollars on inverse ones; no contract size comes into it. Funding accrues every
+millisecond: `current_funding` is the rate for eight hours, `funding_8h` looks back, and there is no next payment.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NoReturn
+
+import msgspec
+import orjson
+
+from feeds.errors import BadPayload, RequestFailed, SubscriptionRejected, UnknownMessage
+from feeds.exchanges import _fields as fields
+from feeds.exchanges._deribit_listing import FUNDING_INTERVAL_H, NAME
+from feeds.exchanges.base import Ack, CatalogueChanged, Reply, ServerTime, Word
+from market.models import Depth, Funding, Instrument, Quote, Ticker
+
+QUOTE_TOPIC, TICKER_TOPIC = "quote.{}", "ticker.{}.agg2"
+DEPTH_LEVELS = 20
+DEPTH_TOPIC = f"book.{{}}.none.{DEPTH_LEVELS}.100ms"
+STATE_TOPIC = "instrument.state.future.any"
+PERPETUAL_SUFFIX = "-PERPETUAL"
+
+# An answer only carries the id of its request, so the id says how many channels were asked for: unknown ones are left
+# out of the answer without a word. Ids below ID_STEP are those of the messages below.
+ID_STEP = 1000
+HEARTBEAT_ID, TEST_ID = 1, 2
+HEARTBEAT_INTERVAL_S = 30
+SET_HEARTBEAT = orjson.dumps(
+    {
+        "jsonrpc": "2.0",
+        "id": HEARTBEAT_ID,
+        "method": "public/set_heartbeat",
+        "params": {"interval": HEARTBEAT_INTERVAL_S},
+    }
+).decode()
+TEST = orjson.dumps({"jsonrpc": "2.0", "id": TEST_ID, "method": "public/test", "params": {}}).decode()
+
+_WINDOW = re.compile(r"book\.([^.]+)\.none\.\d+\.\w+")
+_UNUSED_TOPICS = frozenset(
+    {
+        *("book", "trades", "perpetual", "deribit_price_index", "deribit_price_ranking", "deribit_price_statistics"),
+        *("deribit_volatility_index", "estimated_expiration_price", "chart", "incremental_ticker", "instrument"),
+        *("markprice", "platform_state", "rfq", "block_trade_confirmations", "block_rfq"),
+    }
+)
+_TOO_MANY_REQUESTS = 10028
+_MAINTENANCE = 11051
+
+
+class _Top(msgspec.Struct, gc=False):
+    timestamp: int
+    instrument_name: str
+    best_bid_price: float
+    best_bid_amount: float
+    best_ask_price: float
+    best_ask_amount: float
+
+
+class _Params(msgspec.Struct, gc=False):
+    data: _Top
+
+
+class _TopFrame(msgspec.Struct, gc=False):
+    params: _Params
+
+
+_decode_top = msgspec.json.Decoder(_TopFrame).decode
+
+
+class Decoder(fields.ContractDecoder):
+    """Reads the frames of one Deribit connection, and the answers to its polls."""
+
+    def __init__(self, instruments: Iterable[Instrument], ignored: Collection[str] = ()) -> None:
+        super().__init__(NAME, instruments, ignored)
+        self._held: dict[str, Quote] = {}  # the last quote of each id
+        self._change_ids: dict[str, int] = {}
+        self._beating = False
+        self._states: dict[str, str] = {}
+
+    def reset(self, topics: Collection[str]) -> None:
+        """Forget the quotes and change numbers of these topics."""
+        for topic in topics:
+            kind, _, rest = topic.partition(".")
+            exchange_symbol = rest.partition(".")[0]
+            self._change_ids.pop(topic, None)
+            if kind == "quote":
+                self._held.pop(exchange_symbol, None)
+                if contract := self.contracts.get(exchange_symbol):
+                    contract.forget()
+
+    def _read(self, frame: bytes, received_time: float) -> Sequence[Word]:
+        if frame.startswith(b'{"jsonrpc":"2.0","method":"subscription","params":{"channel":"quote.'):
+            try:
+                return self._top(_decode_top(frame).params.data, received_time)
+            except msgspec.MsgspecError:  # an empty side
+                pass
+        return self._general(orjson.loads(frame), received_time)
+
+    def _top(self, top: _Top, received_time: float) -> Sequence[Word]:
+        contract = self.contracts.get(top.instrument_name)
+        if contract is None:
+            contract = self._contract(top.instrument_name)
+            if contract is None:
+                return ()
+        multiplier, inf = contract.multiplier, fields.INF
+        bid_price, ask_price = top.best_bid_price / multiplier, top.best_ask_price / multiplier
+        bid_size, ask_size = top.best_bid_amount, top.best_ask_amount
+        if not contract.inverse:
+            bid_size *= multiplier
+            ask_size *= multiplier
+        elif bid_price > 0.0 and ask_price > 0.0:
+            bid_size /= bid_price
+            ask_size /= ask_price
+        if 0.0 < bid_price < inf and 0.0 < ask_price < inf and 0.0 < bid_size < inf and 0.0 < ask_size < inf:
+            quote = Quote(
+                NAME, contract.symbol, bid_price, bid_size, ask_price, ask_size, top.timestamp / 1000, received_time
+            )
+        else:
+            sides = (top.best_bid_price, top.best_bid_amount, top.best_ask_price, top.best_ask_amount)
+            quote = _quote(contract, *sides, top.timestamp, received_time)
+        return self._hold(contract, quote, top.timestamp)
+
+    def _hold(self, contract: fields.Contract, quote: Quote, time_ms: int) -> Sequence[Word]:
+        """Take over a streamed quote, unless it came before: there is no sequence number, only the time."""
+        if time_ms <= contract.last_ms:
+            held = self._held.get(contract.exchange_symbol)
+            if time_ms < contract.last_ms or (held is not None and _sides(held) == _sides(quote)):
+                self.outdated += 1
+                return ()
+        contract.last_ms = time_ms
+        self._held[contract.exchange_symbol] = quote
+        return (quote,)
+
+    def _general(self, message: Any, received_time: float) -> Sequence[Word]:
+        match message:
+            case {"method": "subscription", "params": {"channel": str(channel), "data": data}}:
+                return self._topic(channel, data, received_time)
+            case {"method": "heartbeat", "params": {"type": "test_request"}}:
+                return [Reply(TEST)]
+            case {"method": "heartbeat"}:
+                return []
+            case {"id": int(number), "result": list(topics)} if number >= ID_STEP:
+                return self._confirmed(number, topics)
+            case {"error": {"code": int(code), **error}}:
+                self._refused(message, code, error)
+            case {"id": _, "result": []}:
+                raise SubscriptionRejected(NAME, "none of the channels was subscribed")
+            case {"id": _, "result": _}:
+                return [Ack()]
+            case _:
+                raise UnknownMessage(NAME, f"{message!r:.200}")
+
+    def _confirmed(self, number: int, topics: list[Any]) -> list[Word]:
+        """Read the answer to a subscription.
+
+        Raises:
+            SubscriptionRejected: If channels are missing from it. It is `live` unless all are.
+        """
+        request_id, asked = str(number // ID_STEP), number % ID_STEP
+        if len(topics) < asked:
+            reason = f"{asked - len(topics)} of {asked} channels are left out"
+            raise SubscriptionRejected(NAME, reason, request_id=request_id, live=bool(topics))
+        words: list[Word] = [Ack(request_id, tuple(str(topic) for topic in topics))]
+        if not self._beating:
+            self._beating = True
+            words.append(Reply(SET_HEARTBEAT))
+        return words
+
+    def _refused(self, message: Mapping[Any, Any], code: int, error: Mapping[Any, Any]) -> NoReturn:
+        reason = f"{code} {error.get('message')} {error.get('data') or ''}".rstrip()[:200]
+        if code in (_TOO_MANY_REQUESTS, _MAINTENANCE):
+            # Asking again makes it worse, and the exchange closes the session anyway.
+            raise RequestFailed(NAME, reason)
+        number = message.get("id")
+        request_id = str(number // ID_STEP) if isinstance(number, int) and number >= ID_STEP else None
+        raise SubscriptionRejected(NAME, reason, request_id=request_id)
+
+    def _topic(self, channel: str, data: Any, received_time: float) -> Sequence[Word]:
+        kind = channel.partition(".")[0]
+        if kind == "quote":
+            return self._general_top(data, received_time)
+        if kind == "ticker":
+            return self._ticker(data, received_time)
+        if channel.startswith("instrument.state."):
+            return self._state(data)
+        if match := _WINDOW.fullmatch(channel):
+            return self._depth(channel, match[1], data, received_time)
+        if kind in _UNUSED_TOPICS:
+            return []
+        raise UnknownMessage(NAME, f"channel {channel!r:.80}")
+
+    def _general_top(self, data: Mapping[str, Any], received_time: float) -> Sequence[Word]:
+        """Read a top of book with an empty side, or with its keys in another order."""
+        contract = self._contract(data["instrument_name"])
+        if contract is None:
+            return []
+        time_ms = int(data["timestamp"])
+        return self._hold(contract, _quote_of(contract, data, received_time), time_ms)
+
+    def _ticker(self, data: Mapping[str, Any], received_time: float) -> Sequence[Word]:
+        """Read a ticker. Its touch confirms a quiet quote; which of two differing ones is newer, it does not tell."""
+        contract = self._contract(data["instrument_name"])
+        if contract is None:
+            return []
+        time_ms = int(data["timestamp"])
+        words = [*_market(contract, data, data["last_price"], data.get("stats") or {}, time_ms, received_time)]
+        quote = _quote_of(contract, data, received_time)
+        held = self._held.get(contract.exchange_symbol)
+        if held is None:
+            words.append(quote)
+        elif time_ms >= contract.last_ms and _sides(held) == _sides(quote):
+            words.append(Quote(NAME, contract.symbol, *_sides(held), held.event_time, received_time))
+        state = data.get("state")
+        if isinstance(state, str) and state != self._states.get(contract.exchange_symbol, "open"):
+            words.append(CatalogueChanged(f"{contract.exchange_symbol} is {state}"))
+        self._states[contract.exchange_symbol] = str(state or "open")
+        return words
+
+    def _state(self, data: Mapping[str, Any]) -> list[Word]:
+        exchange_symbol, state = data["instrument_name"], data["state"]
+        if not str(exchange_symbol).endswith(PERPETUAL_SUFFIX):
+            return []  # dated contracts come and go every day
+        return [CatalogueChanged(f"{exchange_symbol} is {state}"[:100])]
+
+    def _depth(
+        self, channel: str, exchange_symbol: str, data: Mapping[str, Any], received_time: float
+    ) -> Sequence[Word]:
+        """Read a whole book of a few levels."""
+        contract = self._contract(exchange_symbol)
+        if contract is None:
+            return []
+        change_id = int(data["change_id"])
+        bids, asks = _levels(contract, data["bids"]), _levels(contract, data["asks"])
+        event_time = fields.seconds(data["timestamp"])
+        if change_id < self._change_ids.get(channel, -1):
+            self.outdated += 1
+            return []
+        if bids and asks and bids[0][0] >= asks[0][0]:
+            raise BadPayload(NAME, f"the book of {exchange_symbol} is crossed")
+        self._change_ids[channel] = change_id
+        return [Depth(NAME, contract.symbol, bids, asks, event_time, received_time)]
+
+    def _is_foreign(self, exchange_symbol: str) -> bool:
+        return not exchange_symbol.endswith(PERPETUAL_SUFFIX)
+
+    def _answer(self, purpose: str, body: Any, received_time: float) -> Sequence[Word]:
+        if error := body.get("error"):
+            raise RequestFailed(NAME, f"{error.get('code')} {error.get('message')}")
+        result = body["result"]
+        if purpose == "time":
+            microseconds = fields.amount(body.get("usOut"))
+            server_time = microseconds / 1e6 if microseconds else fields.seconds(result)
+            return [ServerTime(fields.required(server_time, "time"))]
+        if purpose != "summary":
+            return super()._answer(purpose, body, received_time)
+        words: list[Word] = []
+        bad = 0
+        for row in result:
+            try:
+                contract = self.contracts.get(row["instrument_name"])
+                if contract is not None:
+                    words += self._summary(contract, row, received_time)
+            except Exception as error:  # one row of 170
+                bad += 1
+                self._bad_row(str(row.get("instrument_name") if isinstance(row, dict) else row)[:40], error)
+        if bad and bad == len(result):
+            raise BadPayload(NAME, f"none of the {bad} rows of the summary could be read")
+        return words
+
+    def _summary(self, contract: fields.Contract, row: Mapping[str, Any], received_time: float) -> list[Word]:
+        """Read one row of the book summary. It has prices without sizes, which confirm a quote that is held."""
+        time_ms = int(row["creation_timestamp"])
+        funding = {**row, "index_price": row.get("estimated_delivery_price")}
+        words: list[Word] = [*_market(contract, funding, row.get("last"), row, time_ms, received_time)]
+        held = self._held.get(contract.exchange_symbol)
+        if held is None or time_ms < contract.last_ms:
+            return words
+        bid_price = fields.price(row.get("bid_price"), contract.multiplier)
+        ask_price = fields.price(row.get("ask_price"), contract.multiplier)
+        if (bid_price, ask_price) == (held.bid_price, held.ask_price):
+            words.append(Quote(NAME, contract.symbol, *_sides(held), held.event_time, received_time))
+        return words
+
+
+def _sides(quote: Quote) -> tuple[float | None, float | None, float | None, float | None]:
+    return quote.bid_price, quote.bid_size, quote.ask_price, quote.ask_size
+
+
+def _quote_of(contract: fields.Contract, data: Mapping[str, Any], received_time: float) -> Quote:
+    bid, ask = (data["best_bid_price"], data["best_bid_amount"]), (data["best_ask_price"], data["best_ask_amount"])
+    return _quote(contract, *bid, *ask, data["timestamp"], received_time)
+
+
+def _quote(
+    contract: fields.Contract, bid: Any, bid_amount: Any, ask: Any, ask_amount: Any, time_ms: Any, received_time: float
+) -> Quote:
+    """A quote from amounts: coins of the listed unit, or dollars."""
+    bid_side = _side(contract, bid, bid_amount)
+    ask_side = _side(contract, ask, ask_amount)
+    return Quote(NAME, contract.symbol, *bid_side, *ask_side, fields.seconds(time_ms), received_time)
+
+
+def _side(contract: fields.Contract, quoted_price: Any, quoted_amount: Any) -> tuple[float | None, float | None]:
+    price = fields.price(quoted_price, contract.multiplier)
+    coins = _coins(contract, quoted_amount, price)
+    return (price, coins) if price and coins else (None, None)
+
+
+def _coins(contract: fields.Contract, quoted_amount: Any, price: float | None) -> float | None:
+    """Coins of an amount; None where it is dollars and no price is known."""
+    if not contract.inverse:
+        return fields.amount(quoted_amount, contract.multiplier)
+    dollars = fields.amount(quoted_amount)
+    return None if dollars is None or not price else fields.amount(dollars / price)
+
+
+def _levels(contract: fields.Contract, rows: Iterable[Sequence[Any]]) -> tuple[tuple[float, float], ...]:
+    levels: list[tuple[float, float]] = []
+    for row in rows:
+        price, coins = _side(contract, row[0], row[1])
+        if price is not None and coins is not None:
+            levels.append((price, coins))
+    return tuple(levels[:DEPTH_LEVELS])
+
+
+def _market(
+    contract: fields.Contract,
+    data: Mapping[str, Any],
+    last: Any,
+    stats: Mapping[str, Any],
+    time_ms: int,
+    received_time: float,
+) -> list[Word]:
+    """What tickers and summaries have in common. Volumes are coins, and dollars beside them."""
+    event_time = fields.seconds(time_ms)
+    mark_price = fields.price(data["mark_price"], contract.multiplier)
+    funding = Funding(
+        NAME,
+        contract.symbol,
+        mark_price,
+        fields.price(data.get("index_price"), contract.multiplier),
+        fields.number(data.get("current_funding")),
+        FUNDING_INTERVAL_H,
+        None,
+        event_time,
+        received_time,
+    )
+    last_price = fields.price(last, contract.multiplier)
+    volume = fields.amount(stats.get("volume"), contract.multiplier)
+    turnover = fields.amount(stats.get("volume_notional"))
+    if turnover is None:
+        turnover = fields.amount(stats.get("volume_usd"))
+    open_interest = _coins(contract, data.get("open_interest"), mark_price or last_price)
+    ticker = Ticker(NAME, contract.symbol, last_price, volume, turnover, open_interest, event_time, received_time)
+    return [funding, ticker]
