@@ -1,0 +1,365 @@
+"""Reads what BitMEX sends: tables of quotes and instruments, small books, and answers to polls.
+
+Source: https://www.bitmex.com/app/wsAPI (2026-05), checked against frames of 2021-07, 2025-09 and 2026-05. Data come
+as tables: `partial` is the whole, `insert` adds rows, `update` changes the fields it names of the row it names. A row
+of `quote` is a whole top of book; rows of `instrument` are merged here.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+import orjson
+
+from feeds.errors import BadPayload, RequestFailed, SubscriptionRejected, UnknownContract, UnknownMessage
+from feeds.exchanges import _fields as fields
+from feeds.exchanges._bitmex_listing import NAME, PERPETUAL_TYPES, STATUS, epoch_s, hours
+from feeds.exchanges.base import Ack, CatalogueChanged, Resync, ServerTime, Word
+from market.models import Depth, Funding, Instrument, Quote, Status, Ticker
+
+QUOTE_TOPIC, INSTRUMENT_TOPIC, DEPTH_TOPIC = "quote", "instrument", "orderBook10:"
+
+# Indices and test indices (".BXBT"), dated futures ("XBTU26"), their spreads ("XBTM26-XBTU26"), spot ("XBT_USDT").
+_FOREIGN = re.compile(r"^\.|[FGHJKMNQUVXZ]\d{2}$|-|_USD[TC]?$")
+_UNUSED_TABLES = frozenset(
+    {
+        *("trade", "tradeBin1m", "tradeBin5m", "tradeBin1h", "tradeBin1d", "orderBookL2", "orderBookL2_25"),
+        *("quoteBin1m", "quoteBin5m", "quoteBin1h", "quoteBin1d", "liquidation", "insurance", "settlement"),
+        *("announcement", "chat", "connected", "publicNotifications"),
+        "funding",  # payments that were made; the rate to come is in `instrument`
+    }
+)
+_FUNDING_FIELDS = frozenset(
+    {"markPrice", "indicativeSettlePrice", "fundingRate", "fundingInterval", "fundingTimestamp"}
+)
+_TICKER_FIELDS = frozenset({"lastPrice", "homeNotional24h", "foreignNotional24h", "openInterest"})
+_KEPT_FIELDS = _FUNDING_FIELDS | _TICKER_FIELDS
+
+
+class _Row(msgspec.Struct, gc=False):
+    timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
+    symbol: str
+    bidSize: float | None = None  # noqa: N815 - the field's own name
+    bidPrice: float | None = None  # noqa: N815
+    askPrice: float | None = None  # noqa: N815
+    askSize: float | None = None  # noqa: N815
+
+
+class _QuoteFrame(msgspec.Struct, gc=False):
+    action: str
+    data: list[_Row]
+
+
+_decode_quotes = msgspec.json.Decoder(_QuoteFrame).decode
+
+
+class Decoder(fields.ContractDecoder):
+    """Reads the frames of one BitMEX connection, and the answers to its polls."""
+
+    def __init__(self, instruments: Iterable[Instrument], ignored: Collection[str] = ()) -> None:
+        super().__init__(NAME, instruments, ignored)
+        self._touches: dict[str, _Row] = {}
+        self._rows: dict[str, dict[str, Any]] = {}
+        self._depths: dict[str, tuple[float, Depth]] = {}
+        self._dead: set[str] = set()  # what the instrument table holds beside contracts that trade
+        self._announced: set[tuple[str, str]] = set()
+        self._btc_price: float | None = None  # what a quanto's size in coins depends on
+
+    def reset(self, topics: Collection[str]) -> None:
+        """Forget what these topics have said."""
+        for topic in topics:
+            table, _, exchange_symbol = topic.partition(":")
+            held = {QUOTE_TOPIC: self._touches, INSTRUMENT_TOPIC: self._rows, "orderBook10": self._depths}.get(table)
+            if held is None:
+                continue
+            if exchange_symbol:
+                held.pop(exchange_symbol, None)  # type: ignore[attr-defined]
+            else:
+                held.clear()  # type: ignore[attr-defined]
+
+    def _read(self, frame: bytes, received_time: float) -> Sequence[Word]:
+        if frame.startswith(b'{"table":"quote",'):
+            try:
+                message = _decode_quotes(frame)
+            except msgspec.MsgspecError:  # one row that is no quote: the slow path reads the others
+                return self._general(orjson.loads(frame), received_time)
+            rows = message.data
+            if len(rows) != 1 or message.action not in ("insert", "partial"):
+                return self._quotes(message, received_time)
+            return self._quote(rows[0], received_time)
+        if frame == b"pong":  # bare text
+            return [Ack()]
+        return self._general(orjson.loads(frame), received_time)
+
+    def _general(self, message: Any, received_time: float) -> Sequence[Word]:
+        match message:
+            case {"table": str(table), "action": str(action), "data": list(rows)}:
+                return self._table(table, action, rows, received_time)
+            case {"success": True, "subscribe": str(topic)} | {"success": True, "unsubscribe": str(topic)}:
+                return [Ack(topics=(topic,))]
+            case {"info": str(), "version": str()}:
+                return []
+            case {"error": {"message": reason}}:
+                raise SubscriptionRejected(NAME, f"{reason}")
+            case {"error": str(reason)}:
+                raise SubscriptionRejected(NAME, reason, _refused(reason, message.get("request")))
+            case _:
+                raise UnknownMessage(NAME, f"{message!r:.200}")
+
+    def _table(self, table: str, action: str, rows: list[Any], received_time: float) -> Sequence[Word]:
+        if action not in ("partial", "insert", "update", "delete"):
+            raise UnknownMessage(NAME, f"action {action!r:.40} on {table!r:.40}")
+        if table in _UNUSED_TABLES:
+            return []
+        if table not in (QUOTE_TOPIC, INSTRUMENT_TOPIC, "orderBook10"):
+            raise UnknownMessage(NAME, f"table {table!r:.60}")
+        if action == "delete":
+            return []
+        words: list[Word] = []
+        failed: list[Exception] = []
+        for row in rows:
+            try:
+                exchange_symbol = row["symbol"]
+                if table == QUOTE_TOPIC:
+                    words += self._quote(msgspec.convert(row, _Row), received_time)
+                elif table == "orderBook10":
+                    words += self._depth(exchange_symbol, row, received_time)
+                else:
+                    words += self._instrument(exchange_symbol, row, action, received_time)
+            except Exception as error:  # one row of 100
+                failed.append(error)
+                if not isinstance(error, UnknownContract):
+                    self._bad_row(str(row.get("symbol") if isinstance(row, dict) else row)[:40], error)
+        if failed and not words:
+            if isinstance(failed[0], UnknownContract):
+                raise failed[0]
+            if len(failed) == len(rows):
+                raise BadPayload(NAME, f"none of the {len(rows)} rows of {table} could be read: {failed[0]}"[:200])
+        return words
+
+    # -- top of book -------------------------------------------------------------------------------------------
+
+    def _quotes(self, message: _QuoteFrame, received_time: float) -> Sequence[Word]:
+        if message.action not in ("insert", "partial"):
+            return self._table(QUOTE_TOPIC, message.action, [], received_time)
+        # Rows of one contract are in order: only the last is still true.
+        latest = {row.symbol: row for row in message.data}
+        words: list[Word] = []
+        failed: list[Exception] = []
+        for exchange_symbol, row in latest.items():
+            try:
+                words += self._quote(row, received_time)
+            except (ValueError, ArithmeticError, UnknownContract) as error:
+                failed.append(error)
+                if not isinstance(error, UnknownContract):
+                    self._bad_row(exchange_symbol[:40], error)
+        if failed and not words:
+            if isinstance(failed[0], UnknownContract):
+                raise failed[0]
+            if len(failed) == len(latest):
+                raise BadPayload(NAME, f"none of the {len(latest)} quotes could be read: {failed[0]}"[:200])
+        return words
+
+    def _quote(self, row: _Row, received_time: float) -> Sequence[Word]:
+        """A whole top of book. Raises ValueError for what is no number; nothing is remembered of that."""
+        contract = self.contracts.get(row.symbol)
+        if contract is None:
+            contract = self._contract(row.symbol)
+            if contract is None:
+                return []
+        known = self._touches.get(row.symbol)
+        if known is not None and (row.timestamp < known.timestamp or row == known):
+            # There is no sequence number, and several changes can carry one time.
+            self.outdated += 1
+            return []
+        quote = self._in_coins(contract, row, received_time)
+        self._touches[row.symbol] = row
+        return [quote]
+
+    def _in_coins(self, contract: fields.Contract, row: _Row, received_time: float) -> Quote:
+        bid, bid_size, ask, ask_size = row.bidPrice, row.bidSize, row.askPrice, row.askSize
+        event_time = row.timestamp.timestamp()
+        if contract.instrument.kind == "quanto":
+            return Quote(
+                NAME,
+                contract.symbol,
+                *self._quanto_side(contract, bid, bid_size),
+                *self._quanto_side(contract, ask, ask_size),
+                event_time,
+                received_time,
+            )
+        if bid and ask and bid_size and ask_size:
+            multiplier, factor, inf = contract.multiplier, contract.factor, fields.INF
+            coin_bid, coin_ask = bid / multiplier, ask / multiplier
+            bid_coins, ask_coins = bid_size * factor, ask_size * factor
+            if contract.inverse:
+                bid_coins /= coin_bid
+                ask_coins /= coin_ask
+            if 0.0 < coin_bid < inf and 0.0 < coin_ask < inf and 0.0 < bid_coins < inf and 0.0 < ask_coins < inf:
+                return Quote(NAME, contract.symbol, coin_bid, bid_coins, coin_ask, ask_coins, event_time, received_time)
+        return contract.quote(bid, bid_size, ask, ask_size, event_time, received_time)
+
+    def _quanto_side(self, contract: fields.Contract, quoted: Any, size: Any) -> tuple[float | None, float | None]:
+        """A price, and the size as BitMEX's `homeNotional` has it: what its worth in Bitcoin would buy.
+
+        Without a price of Bitcoin, or with another coin to be paid in, the size is None beside its price.
+        """
+        coin_price, contracts = fields.price(quoted, contract.multiplier), fields.amount(size)
+        if coin_price is None or not contracts:
+            return None, None
+        return coin_price, self._quanto_coins(contract, contracts)
+
+    def _quanto_coins(self, contract: fields.Contract, contracts: float | None) -> float | None:
+        """contracts x BTC per point = BTC worth / price; times dollars per BTC = coins."""
+        if contracts is None or self._btc_price is None or contract.instrument.settle != "BTC":
+            return None
+        return fields.amount(contracts, contract.factor * self._btc_price * contract.multiplier) or None
+
+    # -- everything else ---------------------------------------------------------------------------------------
+
+    def _instrument(self, exchange_symbol: str, row: dict[str, Any], action: str, received_time: float) -> list[Word]:
+        """Merge a row: an absent field is unchanged, null is no value."""
+        words: list[Word] = []
+        state = row.get("state")
+        contract = self.contracts.get(exchange_symbol)
+        if contract is None:
+            if state is not None and (state != "Open" or row.get("typ") not in PERPETUAL_TYPES):
+                self._dead.add(exchange_symbol)  # the table also holds what has been settled years ago
+                return words
+            if exchange_symbol not in self._dead:
+                self._contract(exchange_symbol)
+            return words
+        if state is not None and STATUS.get(state, Status.HALTED) is not contract.instrument.status:
+            words += self._announce(exchange_symbol, str(state))
+        known = self._rows.get(exchange_symbol)
+        if action == "update" and known is None:
+            return words  # before its partial: what it leaves unsaid cannot be known
+        changed = _KEPT_FIELDS & row.keys()
+        merged = {key: row[key] for key in changed}
+        if action == "update" and known is not None:
+            merged = {**known, **merged}
+        event_time = epoch_s(row.get("timestamp"))
+        if contract.symbol == "BTC-USD" and contract.inverse and "markPrice" in changed:
+            self._btc_price = fields.price(merged["markPrice"]) or self._btc_price
+        if not _FUNDING_FIELDS.isdisjoint(changed):
+            words.append(_funding(contract, merged, event_time, received_time))
+        if not _TICKER_FIELDS.isdisjoint(changed):
+            words.append(self._ticker(contract, merged, event_time, received_time))
+        self._rows[exchange_symbol] = merged  # only now: an unreadable row changes nothing
+        return words
+
+    def _announce(self, exchange_symbol: str, state: str) -> list[Word]:
+        """Ask for the listing once per change; the catalogue may not show it yet."""
+        if (exchange_symbol, state) in self._announced:
+            return []
+        self._announced = {seen for seen in self._announced if seen[0] != exchange_symbol} | {(exchange_symbol, state)}
+        return [CatalogueChanged(f"{exchange_symbol} is {state}, unlike in the catalogue")]
+
+    def _ticker(
+        self, contract: fields.Contract, merged: Mapping[str, Any], event_time: float | None, received_time: float
+    ) -> Ticker:
+        last_price = fields.price(merged.get("lastPrice"), contract.multiplier)
+        volume = fields.amount(merged.get("homeNotional24h"), contract.multiplier)
+        turnover = fields.amount(merged.get("foreignNotional24h"))
+        contracts = fields.amount(merged.get("openInterest"))
+        open_interest: float | None = None
+        if contract.instrument.kind == "quanto":
+            open_interest = self._quanto_coins(contract, contracts)
+        elif contracts is not None:
+            open_interest = fields.amount(contracts, contract.factor)
+            if contract.inverse:
+                coin_price = fields.price(merged.get("markPrice"), contract.multiplier) or last_price
+                open_interest = fields.amount((open_interest or 0.0) / coin_price) if coin_price else None
+        return Ticker(NAME, contract.symbol, last_price, volume, turnover, open_interest, event_time, received_time)
+
+    def _depth(self, exchange_symbol: str, row: dict[str, Any], received_time: float) -> list[Word]:
+        """Read ten levels a side, whole every time whatever the action says."""
+        contract = self._contract(exchange_symbol)
+        if contract is None:
+            return []
+        event_time = fields.required(epoch_s(row["timestamp"]), "timestamp")
+        bids, asks = self._levels(contract, row["bids"]), self._levels(contract, row["asks"])
+        if bids and asks and bids[0][0] >= asks[0][0]:
+            self._depths.pop(exchange_symbol, None)
+            return [Resync(f"{DEPTH_TOPIC}{exchange_symbol}", "the book is crossed")]
+        depth = Depth(NAME, contract.symbol, bids, asks, event_time, received_time)
+        known = self._depths.get(exchange_symbol)
+        if known is not None and (
+            event_time < known[0] or (event_time == known[0] and (bids, asks) == (known[1].bids, known[1].asks))
+        ):
+            self.outdated += 1
+            return []
+        self._depths[exchange_symbol] = event_time, depth
+        return [depth]
+
+    def _levels(self, contract: fields.Contract, rows: list[Any]) -> tuple[tuple[float, float], ...]:
+        if contract.instrument.kind != "quanto":
+            return tuple(level for quoted in rows if (level := contract.level(quoted[0], quoted[1])))
+        sides = (self._quanto_side(contract, quoted[0], quoted[1]) for quoted in rows)
+        return tuple((coin_price, coins) for coin_price, coins in sides if coin_price and coins)
+
+    def _is_foreign(self, exchange_symbol: str) -> bool:
+        return exchange_symbol in self._dead or _FOREIGN.search(exchange_symbol) is not None
+
+    # -- polls -------------------------------------------------------------------------------------------------
+
+    def _answer(self, purpose: str, body: Any, received_time: float) -> Sequence[Word]:
+        if isinstance(body, dict) and "error" in body:
+            raise RequestFailed(NAME, f"{body['error']!r:.200}")
+        if purpose == "time":
+            return [ServerTime(fields.required(fields.seconds(body["timestamp"]), "time"))]
+        if purpose != "active":
+            return super()._answer(purpose, body, received_time)
+        words: list[Word] = []
+        bad = 0
+        for row in body:
+            try:
+                contract = self.contracts.get(row["symbol"])
+                if contract is not None:
+                    words += self._polled(contract, row, received_time)
+            except Exception as error:  # one row of 100
+                bad += 1
+                self._bad_row(str(row.get("symbol") if isinstance(row, dict) else row)[:40], error)
+        if bad and bad == len(body):
+            raise BadPayload(NAME, f"none of the {bad} active instruments could be read")
+        return words
+
+    def _polled(self, contract: fields.Contract, row: Mapping[str, Any], received_time: float) -> list[Word]:
+        """Confirm a quote whose prices the listing still shows. It has no sizes, so it never brings a new one."""
+        known = self._touches.get(contract.exchange_symbol)
+        if known is None or row["state"] != "Open":
+            return []
+        shown = fields.number(row.get("bidPrice")), fields.number(row.get("askPrice"))
+        held = known.bidPrice if known.bidSize else None, known.askPrice if known.askSize else None
+        if shown != held or shown == (None, None):
+            return []
+        return [self._in_coins(contract, known, received_time)]
+
+
+def _funding(
+    contract: fields.Contract, merged: Mapping[str, Any], event_time: float | None, received_time: float
+) -> Funding:
+    """`fundingRate` is what will be paid at `fundingTimestamp`; `indicativeFundingRate` is for the time after."""
+    next_funding_time = epoch_s(merged.get("fundingTimestamp"))
+    return Funding(
+        NAME,
+        contract.symbol,
+        fields.price(merged.get("markPrice"), contract.multiplier),
+        fields.price(merged.get("indicativeSettlePrice"), contract.multiplier),
+        fields.number(merged.get("fundingRate")),
+        hours(merged.get("fundingInterval")) or contract.instrument.funding_interval_h,
+        next_funding_time,
+        event_time,
+        received_time,
+    )
+
+
+def _refused(reason: str, request: Any) -> tuple[str, ...]:
+    """The topics of a refused request. It is echoed whole; where the text names one of them, that one it is."""
+    args = request.get("args") if isinstance(request, dict) else None
+    topics = (args,) if isinstance(args, str) else tuple(arg for arg in args or () if isinstance(arg, str))
+    words = set(re.split(r"[\s,.]+", reason))
+    named = tuple(topic for topic in topics if words & {topic, *topic.split(":")})
+    return named or topics
