@@ -26,6 +26,7 @@ from store.snapshot import SnapshotStore
 
 logger = logging.getLogger(__name__)
 
+BEAT_WITHIN_S = 1.5  # a feed thread that has not been heard for this long is stuck, and its quotes with it
 EXIT_POINTS = 60  # samples over the look-back behind an expected exit
 
 
@@ -209,7 +210,10 @@ class Desk:
         def expected_exit(symbol: Ints, buy: Ints, sell: Ints) -> tuple[Array, Array]:
             return expected_exit_bps(market.ring, snapshot.symbols, snapshot.exchanges, symbol, buy, sell)
 
-        judgement = judge(snapshot, time.time(), expected_exit, self._limits, self.settings.min_net_bps)
+        now = time.time()
+        beat = market.store.beat_time
+        alive = beat is None or now - beat <= BEAT_WITHIN_S
+        judgement = judge(snapshot, now, expected_exit, self._limits, self.settings.min_net_bps, feeds_alive=alive)
         view = View(judgement, tuple(market.feed.status()), self.settings.min_net_bps, market)
         # Made here, on the desk's thread, so that no viewer waits for it.
         _ = view.opportunities

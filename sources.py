@@ -43,7 +43,12 @@ def open_market(settings: Settings, source: str) -> Market:
     if source == "live":
         store = _store(settings, names)
         exchanges = [load(name) for name in names]
-        feed: Feed = Supervisor(exchanges, store, _options(settings, settings.catalogue_every_s))
+        closed = {
+            exchange.name: f"closed since {exchange.closed_since}; kept for recordings and the simulator, never paired"
+            for exchange in exchanges
+            if exchange.closed_since is not None
+        }
+        feed: Feed = Supervisor(exchanges, store, _options(settings, settings.catalogue_every_s), closed)
         return Market(Source("live", "public market data"), store, feed, QuoteRing())
     if source == "demo":
         store = _store(settings, names)

@@ -63,8 +63,11 @@ class Limits:
     implausible_above: float = 0.10
 
 
-def leg_verdicts(snapshot: Snapshot, now: float, limits: Limits) -> Codes:
-    """The first reason against each quote, shape (S, E); Verdict.OK where there is none."""
+def leg_verdicts(snapshot: Snapshot, now: float, limits: Limits, feeds_alive: bool = True) -> Codes:
+    """The first reason against each quote, shape (S, E); Verdict.OK where there is none.
+
+    feeds_alive: False if what writes the quotes has stopped: then none of them can be believed.
+    """
     grid = snapshot.grid
     bid, ask = snapshot["bid_price"], snapshot["ask_price"]
     received = snapshot["received_time"]
@@ -74,7 +77,7 @@ def leg_verdicts(snapshot: Snapshot, now: float, limits: Limits) -> Codes:
             (Verdict.NOT_PAIRED, ~grid.pairable),
             (Verdict.NOT_TRADING, ~grid.trading),
             (Verdict.NO_QUOTE, np.isnan(received)),
-            (Verdict.FEED_LOST, snapshot["live"] != 1.0),
+            (Verdict.FEED_LOST, (snapshot["live"] != 1.0) | (not feeds_alive)),
             (Verdict.STALE_LEG, now - received > limits.stale_after_s),
             (Verdict.LAGGING, snapshot["lag_s"] > limits.max_lag_s),
             (Verdict.ONE_SIDED, np.isnan(bid) | np.isnan(ask)),

@@ -42,6 +42,8 @@ class Sink(Protocol):
 
     def lateness_s(self, exchange: str) -> float | None: ...
 
+    def beat(self, now: float) -> None: ...
+
 
 class ExchangeFeed:
     """Runs one exchange; `run` ends only by cancellation. Readers on other threads call `status`."""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from feeds.errors import BadPayload, FeedError, RequestFailed, SubscriptionRejected
+from feeds.errors import BadPayload, FeedError, RequestFailed, SubscriptionRejected, UnknownMessage
 from feeds.exchanges.base import (
     Ack,
     CatalogueChanged,
@@ -38,6 +38,7 @@ YIELD_EVERY = 200  # frames between two looks at the rest of the loop, when the 
 RESYNC_EVERY_S = 5.0  # a topic that loses its thread again and again is not asked for again and again
 REFUSALS_IN_A_ROW = 3  # with none confirmed between them, and half of the topics refused: it is the socket, not a topic
 REFUSED_RETRY_S = 60.0  # what the catalogue still holds to be trading is asked for again
+GARBLED_S = 5.0  # after an unreadable frame, an unknown one is doubted too
 SETTLE_S = 0.5  # from the last subscription sent until polled quotes can be joined to the stream
 
 _CONTROL = frozenset({Ack, Reply, Resync, Closing, CatalogueChanged, ServerTime})
@@ -115,6 +116,7 @@ class Session:
         self._outbox: asyncio.Queue[tuple[tuple[str, ...], bool]] = asyncio.Queue()
         self._resynced: dict[str, float] = {}
         self._doubt = False
+        self._unreadable_at = float("-inf")
         self._refused: dict[str, float] = {}  # when, monotonic s
         self._refusals = 0
         self._refused_in_a_row = 0
@@ -272,7 +274,10 @@ class Session:
 
     async def _take_error(self, error: FeedError, frame: bytes | str) -> None:
         self._listener.on_feed_error(self, error, frame)
-        self._doubt = self._doubt or isinstance(error, BadPayload)
+        if isinstance(error, BadPayload):
+            self._doubt, self._unreadable_at = True, time.monotonic()
+        elif isinstance(error, UnknownMessage) and time.monotonic() - self._unreadable_at < GARBLED_S:
+            self._doubt = True  # by itself a new kind of message; among garbage, what is left of a known one
         if isinstance(error, SubscriptionRejected):
             self._retry_rejected(error)
 

@@ -18,6 +18,7 @@ from feeds.status import ExchangeStatus, State
 logger = logging.getLogger(__name__)
 
 STOP_TIMEOUT_S = 5.0
+BEAT_EVERY_S = 0.25
 REVIVE_AFTER_S = 5.0  # a feed that died of a bug
 
 
@@ -78,7 +79,9 @@ class Supervisor:
             if name not in self._off:
                 self._start(name)
         self._started.set()
+        beating = asyncio.create_task(self._beat())
         await self._stop.wait()
+        beating.cancel()
         for task in self._tasks.values():
             task.cancel()
         tasks = [*self._tasks.values(), *(task for ending in self._ending.values() for task in ending)]
@@ -86,6 +89,12 @@ class Supervisor:
             await asyncio.wait(tasks, timeout=STOP_TIMEOUT_S - 1.0)
         if self._recorder is not None:
             self._recorder.close()
+
+    async def _beat(self) -> None:
+        """Show that the loop turns, also while no exchange says anything."""
+        while True:
+            self._sink.beat(time.time())
+            await asyncio.sleep(BEAT_EVERY_S)
 
     def _start(self, name: str) -> None:
         feed = self._feeds[name] = ExchangeFeed(
@@ -162,7 +171,12 @@ class Supervisor:
         failure = self._failed.get(name)
         if feed is not None and failure is None and name not in self._off:
             return feed.status()
-        state: State = "off" if name in self._off else "down" if failure is not None else "starting"
+        closed = self._exchanges[name].closed_since is not None
+        state: State = "starting"
+        if name in self._off:
+            state = "closed" if closed else "off"
+        elif failure is not None:
+            state = "down"
         reason = self._off.get(name) or failure or "not started yet"
         events = feed.log.events() if feed is not None else ()
         since = self._stopped_at.get(name, time.time())

@@ -186,6 +186,7 @@ class SnapshotStore:
         self._clocks = {exchange: ExchangeClock() for exchange in exchanges}
         self._snapshot: Snapshot | None = None
         self.version = 0
+        self.beat_time: float | None = None
         self.overtaken = dict.fromkeys(exchanges, 0)  # quotes dropped because a newer one was already there
 
     # -- writing -----------------------------------------------------------------------------------------------
@@ -283,6 +284,10 @@ class SnapshotStore:
                 self._cells.data[:, self._cells.grid.exchange_index[exchange], _EVENT] = NAN
                 self.version += 1
             return stepped
+
+    def beat(self, now: float) -> None:
+        """Note that the writer is alive, which a market without news does not show. Epoch s."""
+        self.beat_time = now
 
     def lateness_s(self, exchange: str) -> float | None:
         """How late the exchange's last quotes came, over its floor; None before any."""

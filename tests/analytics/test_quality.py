@@ -211,3 +211,11 @@ def test_a_name_in_doubt_is_refused_until_its_price_agrees():
     assert verdicts(store) == [Verdict.OK, Verdict.DIFFERENT_ASSET]
     store.write([funding("bybit", index_price=100.5)])
     assert verdicts(store) == [Verdict.OK, Verdict.OK]
+
+
+def test_quotes_of_a_feed_that_has_stopped_are_lost():
+    """A feed thread that hangs leaves quotes that look fresh until they are too old: nothing may be made of them."""
+    store = store_of(["binance", "bybit"], quote("binance", 100.0, 100.1), quote("bybit", 101.0, 101.1))
+    snapshot = store.snapshot()
+    assert (leg_verdicts(snapshot, NOW, Limits()) == Verdict.OK).all()
+    assert (leg_verdicts(snapshot, NOW, Limits(), feeds_alive=False) == Verdict.FEED_LOST).all()

@@ -164,6 +164,8 @@ class Sink:
     def lateness_s(self, exchange: str) -> float | None:
         return None
 
+    def beat(self, now: float) -> None: ...
+
     @property
     def symbols(self) -> set[str]:
         return {word.symbol for word in self.words}  # type: ignore[union-attr]
