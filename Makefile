@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PORT ?= 8050
 ARGS ?=
 
-.PHONY: run demo test bench faults lint format browser clean
+.PHONY: run demo test bench load faults lint format browser clean
 
 run: $(VENV)/.run
 	$(BIN)/python app.py --source live --port $(PORT) $(ARGS)
@@ -17,8 +17,11 @@ demo: $(VENV)/.run
 test: $(VENV)/.dev browser
 	$(BIN)/python -m pytest $(ARGS)
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.dev browser
 	$(BIN)/python -m benchmarks $(ARGS)
+
+load: $(VENV)/.dev browser
+	$(BIN)/python -m benchmarks.load $(ARGS)
 
 faults: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.faults $(ARGS)

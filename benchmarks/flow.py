@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import orjson
@@ -72,13 +73,13 @@ def _browser(url: str) -> Iterator[None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def run(rate: float = 3_000.0) -> tuple[list[dict[str, object]], dict[str, float]]:
+def run(rate: float = 3_000.0, seconds: float = MEASURE_S) -> tuple[list[dict[str, Any]], dict[str, float]]:
     """One row an exchange, and what the app used meanwhile: share of a core, memory. [MB]"""
     with _app(rate) as (base, control, process), httpx.Client(timeout=10.0) as client, _browser(base):
         time.sleep(WARM_UP_S)
         before = process.cpu_times()
         start, read_before = time.monotonic(), _read(client, base)
-        time.sleep(MEASURE_S)
+        time.sleep(seconds)
         elapsed, after, read_after = time.monotonic() - start, process.cpu_times(), _read(client, base)
         latency = {row["exchange"]: row for row in client.get(f"{base}/api/exchanges").json()["rows"]}
         for name in read_after:
@@ -91,7 +92,7 @@ def run(rate: float = 3_000.0) -> tuple[list[dict[str, object]], dict[str, float
             "app_cpu": (after.user + after.system - before.user - before.system) / elapsed,
             "rss_mb": process.memory_info().rss / 2**20,
         }
-    rows: list[dict[str, object]] = [
+    rows: list[dict[str, Any]] = [
         {
             "exchange": name,
             "frames_per_s": (read_after[name] - read_before[name]) / elapsed,
