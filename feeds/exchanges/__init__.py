@@ -1,4 +1,4 @@
-"""The exchanges we can read. Adding one is a module here and a line in `_MODULES`.
+"""The exchanges we can read: a module here for each name of the registry in `market/exchanges.py`.
 
 A module offers a class `Adapter` that keeps the `Exchange` contract of `base.py` and takes the endpoints to use.
 """
@@ -7,13 +7,9 @@ from collections.abc import Mapping
 from importlib import import_module
 
 from feeds.exchanges.base import Exchange
+from market.exchanges import EXCHANGES
 
-_MODULES: Mapping[str, str] = {
-    "binance": "feeds.exchanges.binance",
-    "bybit": "feeds.exchanges.bybit",
-    "okx": "feeds.exchanges.okx",
-}
-EXCHANGES: tuple[str, ...] = tuple(_MODULES)
+__all__ = ["EXCHANGES", "load"]
 
 
 def load(name: str, endpoints: Mapping[str, str] | None = None) -> Exchange:
@@ -27,7 +23,7 @@ def load(name: str, endpoints: Mapping[str, str] | None = None) -> Exchange:
     Raises:
         ValueError: If there is no such exchange or no such endpoint.
     """
-    if name not in _MODULES:
+    if name not in EXCHANGES:
         raise ValueError(f"no exchange {name!r}; there are {', '.join(EXCHANGES)}")
-    adapter: Exchange = import_module(_MODULES[name]).Adapter(endpoints)
+    adapter: Exchange = import_module(f"feeds.exchanges.{name}").Adapter(endpoints)
     return adapter
