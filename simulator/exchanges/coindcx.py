@@ -38,7 +38,7 @@ UNKNOWN_EVENT = "something-new"
 TRADES = 30
 
 
-class CoinDcx(Exchange):
+class Coindcx(Exchange):
     """See the module docstring."""
 
     name = "coindcx"

@@ -12,7 +12,7 @@ from simulator.limits import SlidingWindow
 from simulator.universe import CLOSED, LIVE, Listing
 
 if TYPE_CHECKING:
-    from simulator.exchanges.coindcx import CoinDcx
+    from simulator.exchanges.coindcx import Coindcx
 
 API, DATA = "/exchange/v1/derivatives/futures/data", "/market_data/v3"
 DEPTHS = (10, 20, 50)
@@ -29,7 +29,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class CoinDcxRest:
     """Handlers of both REST hosts."""
 
-    def __init__(self, exchange: "CoinDcx") -> None:
+    def __init__(self, exchange: "Coindcx") -> None:
         self.exchange = exchange
         self._window = SlidingWindow(exchange.settings["requests_per_minute"], 60)
 

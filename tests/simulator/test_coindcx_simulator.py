@@ -21,7 +21,7 @@ PRICES = "currentPrices@futures@rt"
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):
-    monkeypatch.setitem(REGISTRY, "coindcx", "simulator.exchanges.coindcx:CoinDcx")
+    monkeypatch.setitem(REGISTRY, "coindcx", "simulator.exchanges.coindcx:Coindcx")
 
 
 def run(scenario):
