@@ -19,8 +19,10 @@ import numpy as np
 from analytics.opportunities import Array, Ints, Judgement, judge
 from analytics.quality import Limits, Verdict
 from analytics.spreads import median_exit_bps
+from feeds.exchanges import EXCHANGES
 from feeds.status import ExchangeStatus, Feed
-from settings import Settings
+from market.overrides import Change
+from settings import Settings, read_overrides
 from store.ring import QuoteRing
 from store.snapshot import SnapshotStore
 
@@ -146,14 +148,18 @@ class Desk:
     """Runs one market at a time and judges it."""
 
     def __init__(self, settings: Settings, open_market: Callable[[str], Market]) -> None:
-        """open_market: makes the market of a source ('live', 'demo', 'replay:FOLDER'), not yet started."""
+        """open_market: makes the market of a source ('live', 'demo', 'replay:FOLDER'), not yet started.
+
+        Raises ConfigError if the override file of the settings cannot be used.
+        """
+        self.overrides = read_overrides(settings.overrides, EXCHANGES)
         self.settings = settings
         self._open_market = open_market
         self._switching = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._limits = Limits(stale_after_s=settings.stale_after_s, max_lag_s=settings.max_lag_s)
-        self.market = open_market(settings.source)
+        self.market = self._opened(settings.source)
         self.judge_s = 0.0  # how long the last judgement took
         self.view = self._judge(self.market)
 
@@ -171,13 +177,41 @@ class Desk:
     def switch(self, source: str) -> None:
         """Close this market and open another. Takes as long as both take: call it off the event loop."""
         with self._switching:
-            market = self._open_market(source)
+            market = self._opened(source)
             view = self._judge(market)
             old, self.market = self.market, market
             self.view = view
             old.feed.stop()
             market.feed.start()
             logger.info("source is now %s", source)
+
+    def _opened(self, source: str) -> Market:
+        market = self._open_market(source)
+        if self.overrides.entries:
+            market.feed.reload(self.overrides)
+        return market
+
+    def reload(self) -> list[Change]:
+        """Read the override file again and apply it to what is listed; listings are read again, too.
+
+        Takes as long as connections take to be made anew: call it off the event loop. Returns what changed.
+
+        Raises:
+            ConfigError: If the file cannot be used. The overrides of before stay.
+            TimeoutError: If the feeds do not answer.
+        """
+        with self._switching:
+            overrides = read_overrides(self.settings.overrides, EXCHANGES)
+            changes = self.market.feed.reload(overrides)
+            self.overrides = overrides
+            # What was remembered under a name that now stands for another contract or unit is of no use.
+            for change in changes:
+                if change.what != "pairing":
+                    self.market.ring.forget(change.exchange, change.symbol)
+                if change.what == "symbol" and change.before is not None:
+                    self.market.ring.forget(change.exchange, str(change.before))
+            logger.info("%d overrides are in force; they changed %d listings", len(overrides), len(changes))
+            return changes
 
     @property
     def source(self) -> Source:

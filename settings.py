@@ -6,11 +6,14 @@ Values come from the command line, then environment variables (PERPSCOPE_PORT=80
 
 import os
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from market.overrides import BadOverride, Overrides, parse_overrides
 
 PREFIX = "PERPSCOPE_"
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -42,6 +45,7 @@ class Settings(BaseSettings):
 
     catalogue_every_s: Positive = 300.0  # how often listings are read again
     record_to: str = ""  # folder for raw frames; empty: do not record
+    overrides: str = ""  # file of overrides of names, units and pairings; empty: none
 
     replay_speed: Positive = 1.0
     demo_rate: Positive = 3_000.0  # simulated frames/s over all exchanges
@@ -94,6 +98,25 @@ def read_settings(config: str | None, **given: Any) -> Settings:
         raise ConfigError(f"the settings cannot be read: {error}") from None
     finally:
         _TomlFile.values = {}
+
+
+def read_overrides(path: str, exchanges: Collection[str]) -> Overrides:
+    """Read the file of the setting 'overrides'; no entries where it is empty.
+
+    Raises:
+        ConfigError: If the file cannot be read or an entry is wrong; names file, entry and field.
+    """
+    if not path:
+        return Overrides()
+    try:
+        return parse_overrides(Path(path).expanduser().read_text(encoding="utf-8"), path, exchanges)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ConfigError(f"the override file '{path}' cannot be read: {reason}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"the override file '{path}' is not valid TOML: {error}") from None
+    except BadOverride as error:
+        raise ConfigError(str(error)) from None
 
 
 def _read_file(path: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from feeds.recorder import prepare
 from feeds.replay import Replay
 from feeds.status import ExchangeStatus, Feed, State
 from feeds.supervisor import FeedOptions, Supervisor
+from market.overrides import Change, Overrides
 from settings import ConfigError, Settings
 from store.ring import QuoteRing
 from store.snapshot import SnapshotStore
@@ -97,6 +98,7 @@ class SimulatedFeed:
         self._store = store
         self._process: subprocess.Popen[str] | None = None
         self._supervisor: Supervisor | None = None
+        self._overrides = Overrides()
         self._stopping = threading.Event()
         self._failure = ""
         self._started = time.time()
@@ -132,6 +134,7 @@ class SimulatedFeed:
             logger.info("simulated market: %s", line.strip())
             exchanges = [load(name, self.endpoints[name]) for name in self._names]
             supervisor = Supervisor(exchanges, self._store, _options(self._settings, DEMO_CATALOGUE_EVERY_S))
+            supervisor.reload(self._overrides)
             supervisor.start()
             self._supervisor = supervisor
             if self._stopping.is_set():
@@ -176,3 +179,7 @@ class SimulatedFeed:
 
     def start_exchange(self, exchange: str) -> None:
         self._command(lambda supervisor: supervisor.start_exchange(exchange))
+
+    def reload(self, overrides: Overrides) -> list[Change]:
+        self._overrides = overrides
+        return [] if self._supervisor is None else self._supervisor.reload(overrides)

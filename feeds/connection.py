@@ -70,7 +70,13 @@ class Connection:
             self.session.unsubscribe(topics)
 
     async def run(self) -> None:
-        """Run until cancelled."""
+        """Run until cancelled; may then be run again."""
+        try:
+            await self._run()
+        finally:
+            self._retire()
+
+    async def _run(self) -> None:
         while True:
             session = self._open_session(self.plan, tuple(self.topics))
             error = await self._live(session)

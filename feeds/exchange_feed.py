@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from feeds.catalogue import changes, read_listing
 from feeds.connection import Connection
 from feeds.errors import FeedError, RequestFailed, SubscriptionRejected, UnknownContract, UnknownMessage
@@ -17,8 +19,9 @@ from feeds.recorder import Recorder
 from feeds.rest import Response, RestClient
 from feeds.session import Session
 from feeds.stats import FeedLog, FrameRate
-from feeds.status import ExchangeStatus, SocketStatus, State
+from feeds.status import ExchangeStatus, IntervalChange, SocketStatus, State
 from market.models import Funding, Instrument, MarketWord, Status
+from market.overrides import Change, Note, Overrides, apply_overrides, differences
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +59,7 @@ class ExchangeFeed:
         catalogue_every_s: float,
         channels: Collection[Channel] = DEFAULT_CHANNELS,
         recorder: Recorder | None = None,
+        overrides: Overrides | None = None,
     ) -> None:
         self.exchange = exchange
         self.log = FeedLog()
@@ -74,7 +78,13 @@ class ExchangeFeed:
         self._rate = FrameRate()
         self._next_listing: float | None = None
         self._listing_error: str | None = None
+        self._overrides = overrides or Overrides()
+        self._listed: list[Instrument] = []  # before the overrides
+        self._decoded: list[Instrument] = []  # what decoders know of: `instruments` and what overrides left out
+        self._notes: list[Note] = []
+        self._closing = False
         self._intervals_h: dict[str, float] = {}
+        self._interval_changes: dict[str, IntervalChange] = {}
         self._malformed_before = 0
         self._outdated: deque[int] = deque([0], maxlen=round(OUTDATED_WINDOW_S / OBSERVE_EVERY_S))
         self._state: State = "starting"
@@ -114,6 +124,7 @@ class ExchangeFeed:
             return
 
     async def _close(self) -> None:
+        self._closing = True
         for task in self._tasks.values():
             task.cancel()
         if self._tasks:
@@ -124,21 +135,65 @@ class ExchangeFeed:
     # -- the listing -------------------------------------------------------------------------------------------
 
     async def _refresh(self) -> None:
-        instruments = await read_listing(self.exchange, self._rest, self._record_body)
-        if self.instruments:
-            for change in changes(self.instruments, instruments):
+        listed = await read_listing(self.exchange, self._rest, self._record_body)
+        if self._listed:
+            for change in changes(self._listed, listed):
                 self.log.add("info", "listing", change.text)
         else:
-            trading = sum(instrument.status is Status.TRADING for instrument in instruments)
-            self.log.add("info", "listing", f"{trading} of {len(instruments)} perpetuals are trading")
+            trading = sum(instrument.status is Status.TRADING for instrument in listed)
+            self.log.add("info", "listing", f"{trading} of {len(listed)} perpetuals are trading")
+        self._listed = listed
+        self._take_over()
+
+    def _take_over(self) -> None:
+        """Use the listing as the overrides want it."""
+        instruments, notes = apply_overrides(self._listed, self._overrides)
+        for note in notes:
+            if note not in self._notes:
+                self.log.add("error" if note.error else "warning", "listing", note.text)
+                logger.log(logging.ERROR if note.error else logging.WARNING, "overrides: %s", note.text)
+        self._notes = notes
         if instruments == self.instruments:
             return
         self.instruments = instruments
+        # Frames about a listing that is left out may go on coming: its words must find no symbol.
+        used = {row.exchange_symbol for row in instruments}
+        left_out = [row for row in self._listed if row.exchange_symbol not in used]
+        self._decoded = instruments + [replace(row, symbol=f"{row.exchange_symbol} (not used)") for row in left_out]
         self._sink.set_instruments(self.exchange.name, instruments)
         for connection in self._connections:
             if connection.session is not None:
-                connection.session.decoder.update(instruments)
+                connection.session.decoder.update(self._decoded)
         self._reconcile()
+
+    async def reload(self, overrides: Overrides) -> list[Change]:
+        """Apply other overrides to what is listed and have the listing read again; returns what changed."""
+        self._overrides = overrides
+        before, found = self.instruments, list[Change]()
+        if self._listed and not self._closing:
+            self._take_over()
+            found = differences(before, self.instruments)
+            if converted := {change.symbol for change in found if change.what != "pairing"}:
+                await self._redial(converted)
+        self._reread.set()
+        return found
+
+    async def _redial(self, converted: set[str]) -> None:
+        """Begin all connections anew: what decoders have merged so far is in units or names of before."""
+        stopped = dict(self._tasks)
+        for task in stopped.values():
+            task.cancel()
+        if stopped:
+            await asyncio.wait(stopped.values(), timeout=3.0)
+        if self._closing:
+            return
+        # Listed no more and listed again, so that nothing is left of what was known of them.
+        unchanged = [row for row in self.instruments if row.symbol not in converted]
+        self._sink.set_instruments(self.exchange.name, unchanged)
+        self._sink.set_instruments(self.exchange.name, self.instruments)
+        self._sink.lose(self.exchange.name, [row.symbol for row in self.instruments])
+        for connection in stopped:
+            self._tasks[connection] = asyncio.create_task(connection.run())
 
     def _reconcile(self) -> None:
         """Make the connections carry what the listing asks for, touching only what has changed."""
@@ -176,7 +231,7 @@ class ExchangeFeed:
         self._tasks[connection] = asyncio.create_task(connection.run())
 
     def _open_session(self, plan: ConnectionPlan, topics: Sequence[str]) -> Session:
-        decoder = self.exchange.decoder(self.instruments)
+        decoder = self.exchange.decoder(self._decoded)
         return Session(self.exchange, plan, topics, decoder, self._rest, self, recording=self._recorder is not None)
 
     def _on_lost(self, topics: tuple[str, ...]) -> None:
@@ -195,6 +250,8 @@ class ExchangeFeed:
         if before != hours:
             self._intervals_h[symbol] = hours
             if before is not None:
+                change = IntervalChange(symbol, before, hours, time.time())
+                self._interval_changes = {**self._interval_changes, symbol: change}  # anew: readers hold the old one
                 self.log.add("info", "funding", f"{symbol} funds every {hours:g} h instead of {before:g} h")
 
     def quoted(self, topics: Sequence[str]) -> set[str]:
@@ -350,6 +407,7 @@ class ExchangeFeed:
             last_error_time=error.time if error is not None else None,
             next_attempt_time=min(waits, default=None),
             events=self.log.events(),
+            interval_changes=self._interval_changes,
         )
 
     def _socket(self, connection: Connection) -> SocketStatus:

@@ -31,6 +31,7 @@ from feeds.failures import describe
 from feeds.stats import FeedLog, FrameRate
 from feeds.status import ExchangeStatus, SocketStatus, State
 from market.models import Depth, Funding, Instrument, MarketWord, Quote, Status, Ticker
+from market.overrides import Change, Overrides, apply_overrides, differences
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,8 @@ class Recording:
         """began: when our own recorder began, epoch s, the same for all exchanges; None: no file of it is here."""
         self.exchange = exchange
         self.log = log
+        self.overrides = Overrides()
+        self.listed: list[Instrument] = []  # before the overrides
         self.instruments: list[Instrument] = []
         self.span: tuple[float, float] | None = None
         self._files = [path for path in files if not path.name.startswith("instruments")]
@@ -89,7 +92,16 @@ class Recording:
         for request in self.exchange.instrument_requests():
             # Requests of one path are recorded together, in their order: the first takes the answers to all of them.
             bodies += found.pop(urlsplit(request.url).path, [b""])
-        self.instruments = self.exchange.parse_instruments(bodies)
+        self.listed = self.exchange.parse_instruments(bodies)
+        self.apply(self.overrides)
+
+    def apply(self, overrides: Overrides) -> list[Change]:
+        """Use the listings as these overrides want them; returns what changed."""
+        before, self.overrides = self.instruments, overrides
+        self.instruments, notes = apply_overrides(self.listed, overrides)
+        for note in notes:
+            self.log.add("error" if note.error else "warning", "listing", note.text)
+        return differences(before, self.instruments)
 
     def _listing_lines(self) -> Sequence[Line]:
         """Recorded listings: files of their own, or what our recorder wrote before the first socket opened."""
@@ -253,6 +265,9 @@ class Replay:
     def start_exchange(self, exchange: str) -> None:
         self._player(exchange).start()
 
+    def reload(self, overrides: Overrides) -> list[Change]:
+        return [change for player in self._players for change in player.reload(overrides)]
+
 
 class _Player:
     """Plays one exchange's recording on a thread of its own."""
@@ -286,6 +301,19 @@ class _Player:
             self._thread.join(timeout_s)
         self._enter("off", "taken out of service")
         self._sink.lose(self.recording.exchange.name, [row.symbol for row in self.recording.instruments])
+
+    def reload(self, overrides: Overrides) -> list[Change]:
+        """Apply other overrides. A name or a unit that changes has the recording begin again."""
+        found = self.recording.apply(overrides)
+        if not self.recording.listed:
+            return []
+        if any(change.what != "pairing" for change in found) and self._thread is not None and self._thread.is_alive():
+            self.stop(5.0)
+            self._sink.set_instruments(self.recording.exchange.name, [])  # nothing of before is left
+            self.start()
+        elif found:
+            self._sink.set_instruments(self.recording.exchange.name, self.recording.instruments)
+        return found
 
     def _enter(self, state: State, reason: str) -> None:
         if state != self._state:

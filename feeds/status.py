@@ -1,8 +1,10 @@
 """What the feeds say about themselves: plain data, made for readers on other threads."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
+
+from market.overrides import Change, Overrides
 
 State = Literal["closed", "off", "starting", "live", "degraded", "down"]
 Level = Literal["info", "warning", "error"]
@@ -31,12 +33,23 @@ class SocketStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class IntervalChange:
+    """The last change of a contract's funding interval that was seen. before_h, after_h: hours; time: epoch s."""
+
+    symbol: str
+    before_h: float
+    after_h: float
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
 class ExchangeStatus:
     """One exchange's feed.
 
     reason: one sentence for people. since: when `state` began, epoch s. instruments: trading perpetuals; halted:
     listed but not trading. rates: frames/s of each ten seconds of the last ten minutes, oldest first.
     gaps: sequence breaks; malformed: frames that could not be read; unknown: messages of no known kind.
+    interval_changes: by symbol, the last one seen since the feed began.
     """
 
     exchange: str
@@ -60,6 +73,7 @@ class ExchangeStatus:
     last_error_time: float | None
     next_attempt_time: float | None
     events: tuple[FeedEvent, ...]
+    interval_changes: Mapping[str, IntervalChange] = field(default_factory=dict)
 
     @classmethod
     def idle(
@@ -105,3 +119,10 @@ class Feed(Protocol):
     def stop_exchange(self, exchange: str) -> None: ...
 
     def start_exchange(self, exchange: str) -> None: ...
+
+    def reload(self, overrides: Overrides) -> list[Change]:
+        """Use these overrides from now on, before or after the start, and read the listings again.
+
+        Returns what changed in what was listed already. Takes seconds where connections must be made anew.
+        """
+        ...

@@ -14,10 +14,12 @@ from feeds.exchanges.base import Exchange
 from feeds.failures import describe
 from feeds.recorder import Recorder
 from feeds.status import ExchangeStatus, State
+from market.overrides import Change, Overrides
 
 logger = logging.getLogger(__name__)
 
 STOP_TIMEOUT_S = 5.0
+RELOAD_TIMEOUT_S = 15.0
 BEAT_EVERY_S = 0.25
 REVIVE_AFTER_S = 5.0  # a feed that died of a bug
 
@@ -49,6 +51,7 @@ class Supervisor:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ending: dict[str, list[asyncio.Task[None]]] = {name: [] for name in self._exchanges}
         self._failed: dict[str, str] = {}
+        self._overrides = Overrides()
         self._stopped_at: dict[str, float] = dict.fromkeys(self._off, time.time())
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -102,6 +105,7 @@ class Supervisor:
             self._sink,
             catalogue_every_s=self._options.catalogue_every_s,
             recorder=self._recorder,
+            overrides=self._overrides,
         )
         self._failed.pop(name, None)
         self._ending[name] = [task for task in self._ending[name] if not task.done()]
@@ -135,6 +139,21 @@ class Supervisor:
     def restart_exchange(self, exchange: str) -> None:
         """Stop and start it, listing and all. Raises KeyError for a name that is not watched."""
         self._command(exchange, self._restart_one)
+
+    def reload(self, overrides: Overrides) -> list[Change]:
+        """Use these overrides from now on and read all listings again; returns what changed in what is listed.
+
+        Raises TimeoutError if the feeds do not answer; they use the overrides all the same.
+        """
+        self._overrides = overrides
+        if self._loop is None or not self._thread.is_alive():
+            return []
+        return asyncio.run_coroutine_threadsafe(self._reload(overrides), self._loop).result(RELOAD_TIMEOUT_S)
+
+    async def _reload(self, overrides: Overrides) -> list[Change]:
+        running = [feed for name, feed in self._feeds.items() if name in self._tasks]
+        found = await asyncio.gather(*(feed.reload(overrides) for feed in running))
+        return [change for changes in found for change in changes]
 
     def _command(self, exchange: str, act: Callable[[str], None]) -> None:
         if exchange not in self._exchanges:

@@ -104,10 +104,14 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference that other overrides made to a listing; None: the listing is not used."""
+    """One difference that other overrides made to a listing. symbol: what it is called now.
+
+    Of a symbol, None is 'not used'.
+    """
 
     exchange: str
     exchange_symbol: str
+    symbol: str
     what: What
     before: str | float | None
     after: str | float | None
@@ -322,14 +326,16 @@ def differences(before: Iterable[Instrument], after: Iterable[Instrument]) -> li
     found: list[Change] = []
     for key in dict.fromkeys((*old, *new)):
         was, now = old.get(key), new.get(key)
-        if was is None or now is None:
-            symbols = [None if row is None else row.symbol for row in (was, now)]
-            found.append(Change(*key, "symbol", symbols[0], symbols[1]))
-            continue
-        if was.symbol != now.symbol:
-            found.append(Change(*key, "symbol", was.symbol, now.symbol))
-        if was.pairing is not now.pairing:
-            found.append(Change(*key, "pairing", was.pairing.value, now.pairing.value))
-        if was.multiplier != now.multiplier:
-            found.append(Change(*key, "multiplier", was.multiplier, now.multiplier))
+        if now is None:
+            gone = old[key].symbol
+            found.append(Change(*key, gone, "symbol", gone, None))
+        elif was is None:
+            found.append(Change(*key, now.symbol, "symbol", None, now.symbol))
+        else:
+            if was.symbol != now.symbol:
+                found.append(Change(*key, now.symbol, "symbol", was.symbol, now.symbol))
+            if was.pairing is not now.pairing:
+                found.append(Change(*key, now.symbol, "pairing", was.pairing.value, now.pairing.value))
+            if was.multiplier != now.multiplier:
+                found.append(Change(*key, now.symbol, "multiplier", was.multiplier, now.multiplier))
     return found

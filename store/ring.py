@@ -61,6 +61,13 @@ class QuoteRing:
                 self._quotes = np.concatenate([self._quotes, more])
         return row
 
+    def forget(self, exchange: str, symbol: str) -> None:
+        """Empty the samples of one contract, because its name or unit now means another thing."""
+        with self._lock:
+            row = self._rows.get((exchange, symbol))
+            if row is not None:
+                self._quotes[row] = np.nan
+
     def __len__(self) -> int:
         return min(self._taken, self.capacity)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from desk import Desk, Market, Source
 from feeds.status import ExchangeStatus, FeedEvent, SocketStatus
 from market.models import Funding, Instrument, Quote, Status
+from market.overrides import Change, Overrides
 from settings import Settings
 from store.ring import QuoteRing
 from store.snapshot import SnapshotStore
@@ -153,6 +154,10 @@ class ScriptedFeed:
     def start_exchange(self, exchange: str) -> None:
         self.actions.append(("start", exchange))
         self.off.discard(exchange)
+
+    def reload(self, overrides: Overrides) -> list[Change]:
+        self.actions.append(("reload", str(len(overrides))))
+        return []
 
 
 def open_market(source: str, reachable: bool = True) -> Market:

@@ -166,11 +166,11 @@ def test_differences_name_symbol_pairing_and_multiplier():
     after, _ = apply_overrides(ROWS, overrides)
 
     assert differences(ROWS, after) == [
-        Change("okx", "BB-USDT-SWAP", "symbol", "BB-USDT", "CC-USDT"),
-        Change("okx", "BB-USDT-SWAP", "multiplier", 1.0, 10.0),
-        Change("okx", "QNT-USDT-SWAP", "pairing", "ok", "deny"),
+        Change("okx", "BB-USDT-SWAP", "CC-USDT", "symbol", "BB-USDT", "CC-USDT"),
+        Change("okx", "BB-USDT-SWAP", "CC-USDT", "multiplier", 1.0, 10.0),
+        Change("okx", "QNT-USDT-SWAP", "QNT-USDT", "pairing", "ok", "deny"),
     ]
-    assert differences(ROWS, [BB]) == [Change("okx", "QNT-USDT-SWAP", "symbol", "QNT-USDT", None)]
+    assert differences(ROWS, [BB]) == [Change("okx", "QNT-USDT-SWAP", "QNT-USDT", "symbol", "QNT-USDT", None)]
     assert differences(after, after) == []
 
 

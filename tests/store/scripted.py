@@ -8,6 +8,7 @@ import numpy as np
 from desk import Desk, Market, Source
 from feeds.status import ExchangeStatus, SocketStatus, State
 from market.models import Funding, Instrument, Quote, Status, Ticker
+from market.overrides import Change, Overrides
 from settings import Settings
 from store.ring import QuoteRing
 from store.snapshot import SnapshotStore
@@ -108,6 +109,10 @@ class ScriptedFeed:
 
     def start_exchange(self, exchange: str) -> None:
         self.calls.append(f"start {exchange}")
+
+    def reload(self, overrides: Overrides) -> list[Change]:
+        self.calls.append(f"reload {len(overrides)}")
+        return []
 
 
 def market_of(store: SnapshotStore, kind: str = "demo", feed: ScriptedFeed | None = None) -> Market:
