@@ -54,17 +54,17 @@ _decode_full = msgspec.json.Decoder(_FullFrame).decode
 class Decoder(fields.ContractDecoder):
     """Reads the frames of one MEXC connection, and the answers to its polls."""
 
-    def __init__(self, instruments: Iterable[Instrument], ignored: Collection[str] = ()) -> None:
+    def __init__(self, instruments: Iterable[Instrument], ignored: Collection[str] = (), deep: bool = False) -> None:
+        """deep: whether this connection was asked for books. Their frames are those of the touch, but longer."""
         super().__init__(NAME, instruments, ignored)
         self._tops: dict[str, tuple[float | None, float | None, Quote]] = {}
-        self._deep: set[str] = set()
+        self._deep = deep
 
     def reset(self, topics: Collection[str]) -> None:
         """Forget the versions of these topics' contracts."""
         for topic in topics:
             exchange_symbol = topic.rpartition(":")[2]
             self._tops.pop(exchange_symbol, None)
-            self._deep.discard(exchange_symbol)
             if contract := self.contracts.get(exchange_symbol):
                 contract.forget()
 
@@ -111,10 +111,12 @@ class Decoder(fields.ContractDecoder):
             if contract is None:
                 return []
         book = message.data
-        time_ms = book.cts or message.ts
-        if book.version <= contract.last_id and time_ms - contract.last_ms <= fields.RECOUNT_MS:
+        # The same version pushed again later says that the book still stands.
+        repeated = book.version == contract.last_id and message.ts <= contract.last_ms
+        if (book.version < contract.last_id or repeated) and message.ts - contract.last_ms <= fields.RECOUNT_MS:
             self.outdated += 1
             return []
+        time_ms = book.cts or message.ts
         event_time = time_ms / 1000 if time_ms > 0 else None
         bid = book.bids[0] if book.bids else None
         ask = book.asks[0] if book.asks else None
@@ -139,12 +141,10 @@ class Decoder(fields.ContractDecoder):
                 event_time,
                 received_time,
             )
-        deep = len(book.bids or ()) > QUOTE_LEVELS or len(book.asks or ()) > QUOTE_LEVELS
         words: list[Word] = [quote]
-        if deep or message.symbol in self._deep:
+        if self._deep or len(book.bids or ()) > QUOTE_LEVELS or len(book.asks or ()) > QUOTE_LEVELS:
             words.append(_depth(contract, book, event_time, received_time))
-            self._deep.add(message.symbol)
-        contract.last_id, contract.last_ms = book.version, time_ms
+        contract.last_id, contract.last_ms = book.version, message.ts
         self._tops[message.symbol] = (
             bid.price if bid is not None else None,
             ask.price if ask is not None else None,

@@ -35,6 +35,7 @@ class Adapter(AdapterBase):
     topics_per_message = 1
     messages_per_s = MESSAGES_PER_S
     heartbeat = Heartbeat('{"method":"ping"}', 15.0)  # without it a socket is closed after 60 s, data or not
+    _deep = False  # whether the last plan asked for books
 
     def instrument_requests(self) -> list[HttpRequest]:
         """The contracts, and the funding list for their intervals."""
@@ -84,6 +85,7 @@ class Adapter(AdapterBase):
     ) -> list[ConnectionPlan]:
         """Books on connections of their own; all tickers, the list of contracts and the REST lists on another."""
         trading = self._trading(instruments)
+        self._deep = "depth" in channels
         plans = self._book_plans([instrument.exchange_symbol for instrument in trading], channels)
         if trading and ("funding" in channels or "ticker" in channels):
             topics = [TICKERS_TOPIC, CONTRACT_TOPIC]
@@ -105,7 +107,8 @@ class Adapter(AdapterBase):
         for shard, members in enumerate(shards):
             topics = [f"{prefix}{symbol}" for symbol in members]
             # An idle book says nothing: the tickers tell whether its touch still stands. Its list is 4 s old at worst.
-            polls = [Poll(self._request("ticker", shard_purpose("quotes", shard, len(shards))), 8.0)]
+            poll = Poll(self._request("ticker", shard_purpose("quotes", shard, len(shards))), 8.0)
+            polls = [poll] if "quotes" in channels else []
             plans.append(self._plan("books", shard, self._socket(), topics, CAPACITY, polls))
         return plans
 
@@ -132,7 +135,7 @@ class Adapter(AdapterBase):
 
     def decoder(self, instruments: Iterable[Instrument]) -> Decoder:
         """A decoder with the state of one new connection."""
-        return Decoder(instruments, self._ignored)
+        return Decoder(instruments, self._ignored, self._deep)
 
 
 def _operation(operation: str, topics: Sequence[str]) -> str:

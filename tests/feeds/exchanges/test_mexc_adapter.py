@@ -89,9 +89,9 @@ def decoder(exchange, instruments):
     return exchange.decoder(instruments)
 
 
-def full(bids, asks, symbol="BTC_USDT", version=5, cts=1790870038457, **fields):
+def full(bids, asks, symbol="BTC_USDT", version=5, cts=1790870038457, ts=1790870038460, **fields):
     data = {"cts": cts, "asks": asks, "bids": bids, "version": version, **fields}
-    return json.dumps({"symbol": symbol, "data": data, "channel": "push.depth.full", "ts": 1790870038460})
+    return json.dumps({"symbol": symbol, "data": data, "channel": "push.depth.full", "ts": ts})
 
 
 BIDS, ASKS = [[84062.5, 34991, 8], [84062.4, 61, 1]], [[84062.6, 60366, 1]]
@@ -180,7 +180,9 @@ def test_the_highest_version_stands(decoder):
     assert decoder.feed(full(BIDS, ASKS, version=5), 1.0) == []
     assert decoder.outdated == 2
     assert decoder.feed(full(BIDS, ASKS, version=6), 1.0)  # the same book again, later
-    assert decoder.feed(full(BIDS, ASKS, version=1, cts=1790870050000), 1.0)  # the count was restarted
+    assert decoder.feed(full(BIDS, ASKS, version=6, ts=1790870038800), 1.0)  # and the same frame, said again
+    assert decoder.outdated == 2
+    assert decoder.feed(full(BIDS, ASKS, version=1, ts=1790870050000), 1.0)  # the count was restarted
     decoder.reset(["depth.full:BTC_USDT"])
     assert decoder.feed(full(BIDS, ASKS, version=1), 1.0)
 
@@ -199,8 +201,17 @@ def test_more_than_five_levels_are_depth_too(decoder):
     assert (quote.bid_price, quote.ask_price) == (100.0, 101.0)
     assert isinstance(depth, Depth)
     assert (depth.bids[6], depth.asks) == ((94.0, pytest.approx(0.001)), ((101.0, pytest.approx(0.002)),))
-    # A book that thins out is still the one asked for.
-    assert len(decoder.feed(full(bids[:2], [], version=6), 7.0)) == 2
+
+
+def test_a_connection_for_books_gives_thin_ones_too(exchange, instruments):
+    (plan,) = exchange.connections(instruments, {"depth"})
+    quote, depth = exchange.decoder(instruments).feed(full(BIDS, []), 7.0)
+
+    assert plan.polls == ()
+    assert quote.ask_price is None
+    assert depth.bids == ((84062.5, pytest.approx(3.4991)), (84062.4, pytest.approx(0.0061)))
+    exchange.connections(instruments)
+    assert len(exchange.decoder(instruments).feed(full(BIDS, ASKS), 7.0)) == 1
 
 
 def test_rest_tickers_confirm_what_stands(decoder):
