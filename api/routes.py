@@ -25,6 +25,7 @@ from api.models import (
     Rows,
     Summary,
 )
+from api.reload import add_reload
 from api.tables import Tables, csv_bytes
 from desk import Desk
 
@@ -333,6 +334,7 @@ def build(desk: Desk) -> APIRouter:
         "Directed pairs at the touch, best net edge first. Edges and fees are basis points of the mean mid, sizes base"
         " coins, notional and profit quote currency. Pairs with a reason against them only if asked for.",
     )
+    add_reload(api, desk)
     # Last, or it would answer for all others: without it a mistyped path is answered with the pages.
     api.add_api_route("/{path:path}", _nowhere, include_in_schema=False)
     return api

@@ -169,15 +169,17 @@ def test_openapi_lists_every_path_with_its_answer(client):
     document = client.get("/openapi.json").json()
     tables = ["exchanges", "instruments", "prices", "prices/{symbol}", "funding", "arb"]
     wanted = [f"/api/{name}{form}" for name in tables for form in ("", ".csv")] + ["/api/health", "/api/summary"]
+    wanted.append("/api/reload")
     assert sorted(document["paths"]) == sorted(wanted)
     for path in wanted:
-        operation = document["paths"][path]["get"]
+        (operation,) = document["paths"][path].values()  # each path has one method
         assert operation["summary"]
         content = operation["responses"]["200"]["content"]
         assert "text/csv" in content if path.endswith(".csv") else "$ref" in content["application/json"]["schema"]
         refused = operation["responses"]["422"]["content"]["application/json"]["schema"]
         assert refused == {"$ref": "#/components/schemas/Problem"}
-    assert len({operation["get"]["operationId"] for operation in document["paths"].values()}) == len(wanted)
+    operations = [operation for methods in document["paths"].values() for operation in methods.values()]
+    assert len({operation["operationId"] for operation in operations}) == len(wanted)
 
 
 def test_openapi_describes_every_field_and_parameter(client):
@@ -186,6 +188,7 @@ def test_openapi_describes_every_field_and_parameter(client):
     for name, schema in schemas.items():
         for field, described in schema.get("properties", {}).items():
             assert described.get("description") or "$ref" in described or field == "rows", f"{name}.{field}"
-    for path, operation in document["paths"].items():
-        for parameter in operation["get"].get("parameters", []):
+    for path, methods in document["paths"].items():
+        (operation,) = methods.values()
+        for parameter in operation.get("parameters", []):
             assert parameter.get("description"), f"{path}: {parameter['name']}"
