@@ -6,7 +6,7 @@ confirms or refuses a join. There is no clock to ask, no open interest, no index
 """
 
 import dataclasses
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import orjson
 
@@ -39,7 +39,9 @@ class Adapter(AdapterBase):
     topics_per_message = 1
     messages_per_s = MESSAGES_PER_S
 
-    def __init__(self, endpoints: dict[str, str] | None = None) -> None:
+    def __init__(self, endpoints: Mapping[str, str] | None = None) -> None:
+        if endpoints and "rest" in endpoints:  # one host in place of the real ones serves what both do
+            endpoints = {"rest_public": endpoints["rest"], **endpoints}
         super().__init__(endpoints)
         self._deep = False
         self._details: dict[str, dict[str, object]] = {}

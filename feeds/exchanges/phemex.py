@@ -5,7 +5,7 @@ of 2020-03 to 2026-09. Ids are case sensitive: `sOLUSDT` is a spot pair of OL, `
 takes one symbol; an unsubscription from books drops all books of the socket, so none is ever sent.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import orjson
 
@@ -35,7 +35,7 @@ class Adapter(AdapterBase):
     messages_per_s = MESSAGES_PER_S
     heartbeat = Heartbeat('{"id":0,"method":"server.ping","params":[]}', 10.0)  # closed after 31 s without
 
-    def __init__(self, endpoints: dict[str, str] | None = None) -> None:
+    def __init__(self, endpoints: Mapping[str, str] | None = None) -> None:
         super().__init__(endpoints)
         self._deep = False
 
