@@ -67,6 +67,11 @@ class Decoder(fields.ContractDecoder):
         self._announced: set[tuple[str, str]] = set()
         self._btc_price: float | None = None  # what a quanto's size in coins depends on
 
+    def update(self, instruments: Iterable[Instrument]) -> None:
+        """Take over a new catalogue without losing what is known of contracts that stay."""
+        super().update(instruments)
+        self._quantos = {contract.symbol for contract in self.contracts.values() if _is_quanto(contract)}
+
     def reset(self, topics: Collection[str]) -> None:
         """Forget what these topics have said."""
         for topic in topics:
@@ -170,8 +175,7 @@ class Decoder(fields.ContractDecoder):
             if contract is None:
                 return []
         known = self._touches.get(row.symbol)
-        if known is not None and (row.timestamp < known.timestamp or row == known):
-            # There is no sequence number, and several changes can carry one time.
+        if known is not None and row.timestamp <= known.timestamp and _is_old(row, known):
             self.outdated += 1
             return []
         quote = self._in_coins(contract, row, received_time)
@@ -181,7 +185,7 @@ class Decoder(fields.ContractDecoder):
     def _in_coins(self, contract: fields.Contract, row: _Row, received_time: float) -> Quote:
         bid, bid_size, ask, ask_size = row.bidPrice, row.bidSize, row.askPrice, row.askSize
         event_time = row.timestamp.timestamp()
-        if contract.instrument.kind == "quanto":
+        if contract.symbol in self._quantos:
             return Quote(
                 NAME,
                 contract.symbol,
@@ -265,7 +269,7 @@ class Decoder(fields.ContractDecoder):
         turnover = fields.amount(merged.get("foreignNotional24h"))
         contracts = fields.amount(merged.get("openInterest"))
         open_interest: float | None = None
-        if contract.instrument.kind == "quanto":
+        if contract.symbol in self._quantos:
             open_interest = self._quanto_coins(contract, contracts)
         elif contracts is not None:
             open_interest = fields.amount(contracts, contract.factor)
@@ -295,7 +299,7 @@ class Decoder(fields.ContractDecoder):
         return [depth]
 
     def _levels(self, contract: fields.Contract, rows: list[Any]) -> tuple[tuple[float, float], ...]:
-        if contract.instrument.kind != "quanto":
+        if contract.symbol not in self._quantos:
             return tuple(level for quoted in rows if (level := contract.level(quoted[0], quoted[1])))
         sides = (self._quanto_side(contract, quoted[0], quoted[1]) for quoted in rows)
         return tuple((coin_price, coins) for coin_price, coins in sides if coin_price and coins)
@@ -336,6 +340,15 @@ class Decoder(fields.ContractDecoder):
         if shown != held or shown == (None, None):
             return []
         return [self._in_coins(contract, known, received_time)]
+
+
+def _is_quanto(contract: fields.Contract) -> bool:
+    return contract.instrument.kind == "quanto"
+
+
+def _is_old(row: _Row, known: _Row) -> bool:
+    """Whether a row came late or twice. There is no sequence number, and several changes can carry one time."""
+    return row.timestamp < known.timestamp or row == known
 
 
 def _funding(
