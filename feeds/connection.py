@@ -126,7 +126,8 @@ class Connection:
         self, old: Session, old_task: "asyncio.Task[None]"
     ) -> tuple[Session, "asyncio.Task[None]"] | None:
         """Open the next session beside the old one and close that once data flow on both."""
-        new = self._open_session(self.plan, tuple(self.topics))
+        asked = tuple(self.topics)
+        new = self._open_session(self.plan, asked)
         task = asyncio.create_task(new.run())
         ready = asyncio.create_task(new.ready.wait())
         try:
@@ -146,6 +147,9 @@ class Connection:
             self._on_lost(tuple(self.topics))
         self._retire()
         self.session = new
+        # What was asked for or given up meanwhile reached the old session only.
+        new.subscribe([topic for topic in self.topics if topic not in asked])
+        new.unsubscribe([topic for topic in asked if topic not in self.topics])
         old_task.cancel()
         await asyncio.wait((old_task,), timeout=2.0)
         outcome = "no data lost" if gapless else "the old socket was cut too early"

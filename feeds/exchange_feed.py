@@ -12,12 +12,13 @@ from msgspec.structs import replace
 
 from feeds.catalogue import changes, read_listing
 from feeds.connection import Connection
+from feeds.depth import DEFAULT_CAP, DepthSink, DepthWatch
 from feeds.errors import FeedError, RequestFailed, SubscriptionRejected, UnknownContract, UnknownMessage
 from feeds.exchanges.base import DEFAULT_CHANNELS, Channel, ConnectionPlan, Exchange, HttpRequest, Resync
 from feeds.failures import retry_delay_s
 from feeds.recorder import Recorder
 from feeds.rest import Response, RestClient
-from feeds.session import Session
+from feeds.session import Listener, Session
 from feeds.stats import FeedLog, FrameRate
 from feeds.status import ExchangeStatus, IntervalChange, SocketStatus, State
 from market.models import Funding, Instrument, MarketWord, Status
@@ -32,7 +33,7 @@ OUTDATED_FRAMES, OUTDATED_WINDOW_S = 3, 3.0  # so do this many frames that come 
 SAMPLE_CHARACTERS = 160  # of an unreadable frame, for the log
 
 
-class Sink(Protocol):
+class Sink(DepthSink, Protocol):
     """Where words go: the snapshot store. Called on the feed thread only."""
 
     def set_instruments(self, exchange: str, instruments: Sequence[Instrument]) -> None: ...
@@ -60,6 +61,7 @@ class ExchangeFeed:
         channels: Collection[Channel] = DEFAULT_CHANNELS,
         recorder: Recorder | None = None,
         overrides: Overrides | None = None,
+        depth_cap: int = DEFAULT_CAP,
     ) -> None:
         self.exchange = exchange
         self.log = FeedLog()
@@ -74,6 +76,7 @@ class ExchangeFeed:
         self._rest = RestClient(exchange.name, exchange.request_weight_per_s)
         self._connections: list[Connection] = []
         self._tasks: dict[Connection, asyncio.Task[None]] = {}
+        self.depth = DepthWatch(exchange, sink, self.log, depth_cap, self._connections, self._session, self)
         self._reread = asyncio.Event()
         self._rate = FrameRate()
         self._next_listing: float | None = None
@@ -129,6 +132,7 @@ class ExchangeFeed:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=3.0)
+        await self.depth.close()
         self._sink.lose(self.exchange.name, [instrument.symbol for instrument in self.instruments])
         await self._rest.close()
 
@@ -165,6 +169,7 @@ class ExchangeFeed:
             if connection.session is not None:
                 connection.session.decoder.update(self._decoded)
         self._reconcile()
+        self.depth.update(instruments)
 
     async def reload(self, overrides: Overrides) -> list[Change]:
         """Apply other overrides to what is listed and have the listing read again; returns what changed."""
@@ -207,7 +212,7 @@ class ExchangeFeed:
             wanted = dict.fromkeys(topic for plan in plans if plan.pool == pool for topic in plan.topics)
             carried = [connection for connection in self._connections if connection.plan.pool == pool]
             for connection in carried:
-                gone = [topic for topic in connection.topics if topic not in wanted]
+                gone = [topic for topic in connection.topics if topic not in wanted and topic not in self.depth.topics]
                 if gone:
                     connection.unsubscribe(gone)
             missing = [topic for topic in wanted if not any(topic in connection.topics for connection in carried)]
@@ -231,11 +236,15 @@ class ExchangeFeed:
         self._tasks[connection] = asyncio.create_task(connection.run())
 
     def _open_session(self, plan: ConnectionPlan, topics: Sequence[str]) -> Session:
-        decoder = self.exchange.decoder(self._decoded)
-        return Session(self.exchange, plan, topics, decoder, self._rest, self, recording=self._recorder is not None)
+        return self._session(self.exchange, plan, topics, self)
+
+    def _session(self, exchange: Exchange, plan: ConnectionPlan, topics: Sequence[str], listener: Listener) -> Session:
+        decoder = exchange.decoder(self._decoded)
+        return Session(exchange, plan, topics, decoder, self._rest, listener, recording=self._recorder is not None)
 
     def _on_lost(self, topics: tuple[str, ...]) -> None:
         self._sink.lose(self.exchange.name, self.exchange.symbols_of(topics, self.instruments))
+        self.depth.lose(topics)
 
     # -- what sessions report ----------------------------------------------------------------------------------
 
@@ -287,6 +296,7 @@ class ExchangeFeed:
 
     def on_gap(self, session: Session, resync: Resync) -> None:
         self.gaps += 1
+        self.depth.on_gap(resync.topic)
         self.log.add("warning", "gap", f"{session.name}: {resync.topic}: {resync.reason}")
 
     def on_request_failed(self, session: Session, error: RequestFailed) -> None:
@@ -324,6 +334,7 @@ class ExchangeFeed:
     async def _observe(self) -> None:
         while True:
             self._rate.observe(self.frames)
+            self.depth.tend()
             state, reason = self._judge()
             if state != self._state:
                 self._since = time.time()

@@ -5,10 +5,11 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from feeds.depth import DEFAULT_CAP
 from feeds.exchange_feed import ExchangeFeed, Sink
 from feeds.exchanges.base import Exchange
 from feeds.failures import describe
@@ -26,10 +27,14 @@ REVIVE_AFTER_S = 5.0  # a feed that died of a bug
 
 @dataclass(frozen=True, slots=True)
 class FeedOptions:
-    """catalogue_every_s: seconds between two readings of a listing. record_to: folder for raw frames, None: do not."""
+    """catalogue_every_s: seconds between two readings of a listing. record_to: folder for raw frames, None: do not.
+
+    depth_cap: books watched at a time on one exchange.
+    """
 
     catalogue_every_s: float = 300.0
     record_to: Path | None = None
+    depth_cap: int = DEFAULT_CAP
 
 
 class Supervisor:
@@ -52,6 +57,7 @@ class Supervisor:
         self._ending: dict[str, list[asyncio.Task[None]]] = {name: [] for name in self._exchanges}
         self._failed: dict[str, str] = {}
         self._overrides = Overrides()
+        self._depth_wanted: dict[str, tuple[str, ...]] = {}
         self._stopped_at: dict[str, float] = dict.fromkeys(self._off, time.time())
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -106,7 +112,9 @@ class Supervisor:
             catalogue_every_s=self._options.catalogue_every_s,
             recorder=self._recorder,
             overrides=self._overrides,
+            depth_cap=self._options.depth_cap,
         )
+        self._feeds[name].depth.want(self._depth_wanted.get(name, ()))
         self._failed.pop(name, None)
         self._ending[name] = [task for task in self._ending[name] if not task.done()]
         task = self._tasks[name] = asyncio.create_task(_run_after(self._ending[name], feed), name=name)
@@ -161,6 +169,22 @@ class Supervisor:
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nothing runs that could be commanded
                 self._loop.call_soon_threadsafe(act, exchange)
+
+    def watch_depth(self, wanted: Mapping[str, Sequence[str]]) -> None:
+        """Watch the books of these symbols of each exchange and no others, until told otherwise.
+
+        The most important come first: what is beyond the cap is left out. Unknown exchanges are passed over.
+        """
+        if self._loop is not None:
+            symbols = {name: tuple(some) for name, some in wanted.items()}
+            with contextlib.suppress(RuntimeError):  # as above
+                self._loop.call_soon_threadsafe(self._watch_depth, symbols)
+
+    def _watch_depth(self, wanted: dict[str, tuple[str, ...]]) -> None:
+        self._depth_wanted = wanted
+        for name, feed in self._feeds.items():
+            if name in self._tasks:
+                feed.depth.want(wanted.get(name, ()))
 
     def _stop_one(self, name: str) -> None:
         task = self._tasks.pop(name, None)

@@ -7,15 +7,17 @@ one matrix per field. NaN is 'not known'. `version` grows with each change.
 import logging
 import struct
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from market.models import Funding, Instrument, MarketWord, Pairing, Quote, Status, Ticker
+from market.models import Depth, Funding, Instrument, MarketWord, Pairing, Quote, Status, Ticker
 from store.clock import ExchangeClock, Latency
+from store.depth import DepthStore
 
 logger = logging.getLogger(__name__)
 
@@ -185,6 +187,7 @@ class SnapshotStore:
         self._cells = _Cells(build_grid(tuple(exchanges), ()))
         self._clocks = {exchange: ExchangeClock() for exchange in exchanges}
         self._snapshot: Snapshot | None = None
+        self.depths = DepthStore()
         self.version = 0
         self.beat_time: float | None = None
         self.overtaken = dict.fromkeys(exchanges, 0)  # quotes dropped because a newer one was already there
@@ -230,6 +233,8 @@ class SnapshotStore:
                     _put(cells, offset, "funding_received_time", word.received_time)
                 elif type(word) is Ticker:
                     _write_known(cells, offset, _TICKER_FIELDS, word)
+                elif type(word) is Depth:
+                    self.depths.write(word)
             self.version += 1
 
     def _write_quote(self, buffer: memoryview, offset: int, quote: Quote, polled: bool) -> None:
@@ -293,6 +298,18 @@ class SnapshotStore:
         """How late the exchange's last quotes came, over its floor; None before any."""
         with self._lock:
             return self._clocks[exchange].recent_s()
+
+    def watch_depth(self, exchange: str, watched: Collection[str], left_out: Collection[str]) -> None:
+        """Keep the books of exactly these symbols of an exchange; those left out cannot be had."""
+        self.depths.watch(exchange, watched, left_out, time.time())
+
+    def mark_depth(self, exchange: str, symbols: Iterable[str], state: Literal["resyncing", "lost"]) -> None:
+        """Say that these books are not to be relied on until the next good one."""
+        self.depths.mark(exchange, symbols, state, time.time())
+
+    def stuck_depth(self, exchange: str, before: float) -> Sequence[str]:
+        """The symbols whose books have been resyncing since before a time, epoch s."""
+        return self.depths.resyncing(exchange, before)
 
     # -- reading -----------------------------------------------------------------------------------------------
 

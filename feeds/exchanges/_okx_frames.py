@@ -198,14 +198,14 @@ class Decoder(fields.ContractDecoder):
         if contract is None:
             return []
         sequence, time_ms = int(row.get("seqId", -1)), int(row["ts"])
-        if _is_old(contract, sequence, time_ms):
-            return []
-        words: list[Word] = [_quote(contract, row["bids"], row["asks"], time_ms, received_time)]
-        if row["channel"] == "books5":
+        words: list[Word] = []
+        if not _is_old(contract, sequence, time_ms):
+            words.append(_quote(contract, row["bids"], row["asks"], time_ms, received_time))
+            contract.last_id, contract.last_ms = sequence, time_ms
+        if row["channel"] == "books5":  # slower than bbo-tbt, so that a busy swap's touch is often ahead of it
             bids = tuple(level for quoted in row["bids"] if (level := contract.level(quoted[0], quoted[1])))
             asks = tuple(level for quoted in row["asks"] if (level := contract.level(quoted[0], quoted[1])))
             words.append(Depth(NAME, contract.symbol, bids, asks, time_ms / 1000, received_time))
-        contract.last_id, contract.last_ms = sequence, time_ms
         return words
 
     def _book(

@@ -1,7 +1,8 @@
 """A made-up exchange and its server: a tiny protocol in which every failure can be staged.
 
 Protocol: {"op": "sub" | "unsub", "id", "topics"} is answered by {"ack": id} or {"refused": id, "topics": [...]};
-quotes are {"s": id, "b": bid, "a": ask, "t": event time}. The listing is a JSON list of ids over HTTP.
+quotes are {"s": id, "b": bid, "a": ask, "t": event time}. Books are asked for as "depth:" and the id; they are
+{"d": id, "n": number, "b": bid, "a": ask}, and a number left out is a gap. The listing is a JSON list of ids over HTTP.
 """
 
 import asyncio
@@ -24,15 +25,19 @@ from feeds.exchanges.base import (
     Heartbeat,
     HttpRequest,
     Poll,
+    Resync,
     ServerTime,
     Subscription,
     Word,
 )
-from market.models import Instrument, Quote, Status
+from market.models import Depth, Instrument, Quote, Status
 
 
 class Examplex:
     """Five topics a message, a hundred messages a second, silent after `idle_timeout_s`."""
+
+    depth_pool = "quotes"
+    exclusive = False  # whether a book takes the quote's place on a socket
 
     title = "Examplex"
     closed_since = None
@@ -58,21 +63,26 @@ class Examplex:
             raise BadListing(self.name, "no listing") from None
 
     def connections(self, instruments: Sequence[Instrument], channels: Collection[str] = ()) -> list[ConnectionPlan]:
-        topics = tuple(row.exchange_symbol for row in instruments if row.status is Status.TRADING)
-        subscriptions = (Subscription(self.subscribe(topics, "1"), topics, "1"),)
-        polls = (Poll(HttpRequest("GET", f"{self.rest}/time", "time"), 0.2),)
-        return [
-            ConnectionPlan(
-                "quotes-1",
-                "quotes",
-                self.ws,
-                topics,
-                subscriptions,
-                heartbeat=Heartbeat("beat", 0.1),
-                polls=polls,
-                **self.plan,  # type: ignore[arg-type]
-            )
-        ]
+        trading = [row.exchange_symbol for row in instruments if row.status is Status.TRADING]
+        deep = "depth" in channels
+        pools: dict[str, list[str]] = {}
+        if (channels or trading) and not (deep and (self.exclusive or set(channels) == {"depth"})):
+            pools["quotes"] = list(trading)
+        if deep:
+            pools.setdefault(self.depth_pool, []).extend(f"depth:{name}" for name in trading)
+        return [self._plan(pool, tuple(topics)) for pool, topics in pools.items()]
+
+    def _plan(self, pool: str, topics: tuple[str, ...]) -> ConnectionPlan:
+        return ConnectionPlan(
+            f"{pool}-1",
+            pool,
+            self.ws,
+            topics,
+            (Subscription(self.subscribe(topics, "1"), topics, "1"),),
+            heartbeat=Heartbeat("beat", 0.1),
+            polls=(Poll(HttpRequest("GET", f"{self.rest}/time", "time"), 0.2),),
+            **self.plan,  # type: ignore[arg-type]
+        )
 
     def subscribe(self, topics: Sequence[str], request_id: str) -> str:
         return orjson.dumps({"op": "sub", "id": request_id, "topics": list(topics)}).decode()
@@ -81,7 +91,7 @@ class Examplex:
         return orjson.dumps({"op": "unsub", "id": request_id, "topics": list(topics)}).decode()
 
     def symbols_of(self, topics: Iterable[str], instruments: Iterable[Instrument]) -> set[str]:
-        return {f"{topic}-USDT" for topic in topics}
+        return {f"{topic}-USDT" for topic in topics if ":" not in topic}
 
     def decoder(self, instruments: Iterable[Instrument]) -> "Decoder":
         return Decoder()
@@ -89,6 +99,9 @@ class Examplex:
 
 class Decoder:
     outdated = 0
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
 
     def feed(self, frame: bytes | str, received_time: float) -> list[Word]:
         try:
@@ -107,6 +120,15 @@ class Decoder:
             case {"s": exchange_symbol, "b": bid, "a": ask}:
                 symbol = f"{exchange_symbol}-USDT"
                 return [Quote("examplex", symbol, bid, 1.0, ask, 1.0, message.get("t"), received_time)]
+            case {"d": name, "n": number, "b": bid, "a": ask}:
+                last = self.numbers.get(name, number - 1)
+                if last < 0:
+                    return []  # asked for anew already
+                self.numbers[name] = number if number == last + 1 else -1
+                if number != last + 1:
+                    return [Resync(f"depth:{name}", "a number was left out")]
+                levels = ((bid, 2.0), (bid - 1.0, 3.0)), ((ask, 1.0), (ask + 1.0, 4.0))
+                return [Depth("examplex", f"{name}-USDT", *levels, None, received_time)]
         raise BadPayload("examplex", "unknown")
 
     def feed_response(self, purpose: str, body: bytes, received_time: float) -> list[Word]:
@@ -114,7 +136,9 @@ class Decoder:
 
     def update(self, instruments: Iterable[Instrument]) -> None: ...
 
-    def reset(self, topics: Collection[str]) -> None: ...
+    def reset(self, topics: Collection[str]) -> None:
+        for topic in topics:
+            self.numbers.pop(topic.partition(":")[2], None)
 
 
 def instrument(exchange_symbol: str, status: Status = Status.TRADING) -> Instrument:
@@ -147,6 +171,8 @@ class Sink:
         self.lost: list[set[str]] = []
         self.listings: list[list[Instrument]] = []
         self.server_times: list[float] = []
+        self.watched: list[tuple[list[str], list[str]]] = []
+        self.marks: list[tuple[str, str]] = []
 
     def set_instruments(self, exchange: str, instruments: Sequence[Instrument]) -> None:
         self.listings.append(list(instruments))
@@ -163,6 +189,15 @@ class Sink:
 
     def lateness_s(self, exchange: str) -> float | None:
         return None
+
+    def watch_depth(self, exchange: str, watched: Collection[str], left_out: Collection[str]) -> None:
+        self.watched.append((sorted(watched), sorted(left_out)))
+
+    def mark_depth(self, exchange: str, symbols: Iterable[str], state: str) -> None:
+        self.marks += [(symbol, state) for symbol in symbols]
+
+    def stuck_depth(self, exchange: str, before: float) -> Sequence[str]:
+        return ()
 
     def beat(self, now: float) -> None: ...
 
@@ -189,6 +224,8 @@ class Server:
         self.listing: list[dict[str, str]] = [{"id": "BTC"}, {"id": "ETH"}]
         self.handler: Callable[[ServerConnection], Awaitable[None]] = self._serve
         self.sent = 0
+        self.skipped = 0  # numbers of books left out so far
+        self.crossed = False
 
     async def _serve(self, socket: ServerConnection) -> None:
         topics = self.sockets[socket] = set()
@@ -225,7 +262,14 @@ class Server:
             for socket, topics in list(self.sockets.items()):
                 for topic in sorted(topics):
                     with contextlib.suppress(ConnectionClosed):
-                        await socket.send(orjson.dumps({"s": topic, "b": self.sent, "a": self.sent + 1}).decode())
+                        await socket.send(orjson.dumps(self._news(topic)).decode())
+
+    def _news(self, topic: str) -> dict[str, object]:
+        kind, _, name = topic.rpartition(":")
+        if not kind:
+            return {"s": topic, "b": self.sent, "a": self.sent + 1}
+        ask = self.sent - 1 if self.crossed else self.sent + 1
+        return {"d": name, "n": self.sent + self.skipped, "b": self.sent, "a": ask}
 
     def _handshake(self, connection: ServerConnection, request: Request) -> Response | None:
         self.dialled.append(time.monotonic())

@@ -1,0 +1,248 @@
+"""Books on demand, against the made-up exchange: subscribed, dropped, capped, and never shown when in doubt."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from examplex import Examplex, Server, until
+
+from feeds.exchange_feed import ExchangeFeed
+from feeds.supervisor import FeedOptions, Supervisor
+from store.depth import Ladder
+from store.snapshot import SnapshotStore
+
+
+@contextlib.asynccontextmanager
+async def running(
+    server: Server, *, cap: int = 20, pool: str = "quotes", exclusive: bool = False, every_s: float = 60.0, **plan
+) -> AsyncIterator[tuple[ExchangeFeed, SnapshotStore]]:
+    """A live feed of the made-up exchange with a real store."""
+    store = SnapshotStore(["examplex"])
+    exchange = Examplex(server.url, server.rest, **plan)
+    exchange.depth_pool, exchange.exclusive = pool, exclusive
+    feed = ExchangeFeed(exchange, store, catalogue_every_s=every_s, depth_cap=cap)
+    task = asyncio.create_task(feed.run())
+    try:
+        await until(lambda: feed.status().state == "live")
+        yield feed, store
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
+
+
+def ladder(store: SnapshotStore, name: str) -> Ladder | None:
+    return store.depths.get("examplex", f"{name}-USDT")
+
+
+def state(store: SnapshotStore, name: str) -> str:
+    found = ladder(store, name)
+    return "" if found is None else found.state
+
+
+def topics(server: Server) -> list[set[str]]:
+    return sorted(server.sockets.values(), key=len, reverse=True)
+
+
+def texts(feed: ExchangeFeed) -> str:
+    return "\n".join(event.text for event in feed.log.events())
+
+
+def test_a_book_comes_while_it_is_wanted_and_the_quotes_are_left_alone():
+    async def scenario():
+        server = Server()
+        async with server.running(), running(server) as (feed, store):
+            feed.depth.want(["BTC-USDT"])
+            assert state(store, "BTC") == "waiting"
+            await until(lambda: state(store, "BTC") == "live")
+            found = ladder(store, "BTC")
+            assert found.bids[0][0] + 1.0 == found.asks[0][0]
+            assert topics(server) == [{"BTC", "ETH", "depth:BTC"}]
+            feed.depth.want([])
+            await until(lambda: topics(server) == [{"BTC", "ETH"}])
+            assert ladder(store, "BTC") is None
+            asked = [topic for _, message in server.requests for topic in message["topics"]]
+            assert asked.count("BTC") == asked.count("ETH") == 1
+            assert len(server.dialled) == 1
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("pool", "exclusive"), [("depth", False), ("quotes", True)], ids=["own pool", "exclusive"])
+def test_books_that_do_not_go_with_quotes_get_a_socket_of_their_own(pool, exclusive):
+    async def scenario():
+        server = Server()
+        async with server.running(), running(server, pool=pool, exclusive=exclusive) as (feed, store):
+            feed.depth.want(["BTC-USDT", "ETH-USDT"])
+            await until(lambda: state(store, "BTC") == state(store, "ETH") == "live")
+            assert sorted(map(sorted, server.sockets.values())) == [["BTC", "ETH"], ["depth:BTC", "depth:ETH"]]
+            feed.depth.want([])
+            await until(lambda: topics(server) == [{"BTC", "ETH"}])
+            assert feed.status().state == "live"
+
+    asyncio.run(scenario())
+
+
+def test_a_full_connection_gets_a_sister_in_its_pool():
+    async def scenario():
+        server = Server()
+        async with server.running(), running(server, capacity=3) as (feed, store):
+            feed.depth.want(["BTC-USDT", "ETH-USDT"])
+            await until(lambda: state(store, "BTC") == state(store, "ETH") == "live")
+            assert topics(server) == [{"BTC", "ETH", "depth:BTC"}, {"depth:ETH"}]
+
+    asyncio.run(scenario())
+
+
+def test_beyond_the_cap_the_last_in_line_lose_and_it_is_logged():
+    async def scenario():
+        server = Server()
+        server.listing = [{"id": f"C{i}"} for i in range(4)]
+        async with server.running(), running(server, cap=2) as (feed, store):
+            feed.depth.want(["C0-USDT", "C1-USDT"])
+            await until(lambda: state(store, "C0") == state(store, "C1") == "live")
+            feed.depth.want(["C2-USDT", "C0-USDT", "C1-USDT"])
+            await until(lambda: state(store, "C2") == "live")
+            assert (state(store, "C0"), state(store, "C1")) == ("live", "off")
+            await until(lambda: "depth:C1" not in topics(server)[0])
+            assert "more than 2 books are wished for; left out: C1-USDT" in texts(feed)
+
+    asyncio.run(scenario())
+
+
+def test_books_come_back_after_a_cut_and_are_marked_meanwhile():
+    async def scenario():
+        server = Server()
+        async with server.running(), running(server) as (feed, store):
+            feed.depth.want(["BTC-USDT"])
+            await until(lambda: state(store, "BTC") == "live")
+            for socket in list(server.sockets):
+                await socket.close(1012, "service restart")
+            await until(lambda: state(store, "BTC") == "lost")
+            assert ladder(store, "BTC").bids
+            await until(lambda: state(store, "BTC") == "live")
+
+    asyncio.run(scenario())
+
+
+def test_what_is_wanted_while_a_socket_is_replaced_reaches_the_next_one():
+    async def scenario():
+        server = Server()
+        async with server.running(), running(server) as (feed, store):
+            (socket,) = server.sockets
+            await socket.send('{"bye": "service upgrade"}')
+            await until(lambda: len(server.sockets) == 2)
+            await asyncio.sleep(0.3)
+            feed.depth.want(["BTC-USDT"])
+            await until(lambda: "no data lost" in texts(feed))
+            await until(lambda: topics(server) == [{"BTC", "ETH", "depth:BTC"}])
+            await until(lambda: state(store, "BTC") == "live")
+
+    asyncio.run(scenario())
+
+
+def test_a_gap_is_marked_until_the_book_was_asked_for_again():
+    async def scenario():
+        server = Server()
+        async with server.running(), running(server) as (feed, store):
+            states = []
+            feed.depth.want(["BTC-USDT"])
+            await until(lambda: state(store, "BTC") == "live")
+            mark = store.depths.mark
+
+            def noted(exchange, symbols, state, now):
+                states.append((list(symbols), state))
+                mark(exchange, symbols, state, now)
+
+            store.depths.mark = noted
+            server.skipped += 1
+            await until(lambda: states == [(["BTC-USDT"], "resyncing")])
+            await until(lambda: state(store, "BTC") == "live")
+            assert feed.gaps == 1
+            assert len(server.dialled) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_crossed_book_is_marked_and_its_levels_are_not_shown():
+    async def scenario():
+        server = Server()
+        async with server.running(), running(server) as (feed, store):
+            feed.depth.want(["BTC-USDT"])
+            await until(lambda: state(store, "BTC") == "live")
+            server.crossed = True
+            await until(lambda: state(store, "BTC") == "resyncing")
+            found = ladder(store, "BTC")
+            assert found.bids[0][0] < found.asks[0][0]
+            server.crossed = False
+            await until(lambda: state(store, "BTC") == "live")
+
+    asyncio.run(scenario())
+
+
+def test_a_silent_socket_and_an_unreadable_frame_put_books_in_doubt():
+    async def scenario():
+        server = Server()
+        async with server.running(), running(server) as (feed, store):
+            feed.depth.want(["BTC-USDT"])
+            await until(lambda: state(store, "BTC") == "live")
+            server.mute = True
+            await until(lambda: state(store, "BTC") == "lost")
+            server.mute = False
+            await until(lambda: state(store, "BTC") == "live")
+
+    asyncio.run(scenario())
+
+
+def test_halted_and_delisted_contracts_are_dropped_and_come_back():
+    async def scenario():
+        server = Server()
+        async with server.running(), running(server, every_s=0.3) as (feed, store):
+            feed.depth.want(["BTC-USDT", "ETH-USDT", "NOWHERE-USDT"])
+            await until(lambda: state(store, "BTC") == state(store, "ETH") == "live")
+            assert state(store, "NOWHERE") == "off"
+            server.listing = [{"id": "BTC"}, {"id": "ETH", "status": "halted"}]
+            await until(lambda: state(store, "ETH") == "off" and topics(server) == [{"BTC", "depth:BTC"}])
+            server.listing = [{"id": "ETH"}]
+            await until(lambda: state(store, "BTC") == "off" and state(store, "ETH") == "live")
+            assert topics(server) == [{"ETH", "depth:ETH"}]
+
+    asyncio.run(scenario())
+
+
+def test_a_new_listing_leaves_the_books_alone():
+    async def scenario():
+        server = Server()
+        async with server.running(), running(server, every_s=0.3) as (feed, store):
+            feed.depth.want(["BTC-USDT"])
+            await until(lambda: state(store, "BTC") == "live")
+            server.listing = [*server.listing, {"id": "SOL"}]
+            await until(lambda: topics(server) == [{"BTC", "ETH", "SOL", "depth:BTC"}])
+            asked = [message for _, message in server.requests if "depth:BTC" in message["topics"]]
+            assert len(asked) == 1
+
+    asyncio.run(scenario())
+
+
+def test_the_supervisor_takes_wishes_from_any_thread_and_keeps_them_over_a_restart():
+    async def scenario():
+        server = Server()
+        async with server.running():
+            store = SnapshotStore(["examplex"])
+            supervisor = Supervisor([Examplex(server.url, server.rest)], store, FeedOptions(depth_cap=1))
+            supervisor.start()
+            try:
+                supervisor.watch_depth({"examplex": ["BTC-USDT", "ETH-USDT"], "nowhere": ["BTC-USDT"]})
+                await until(lambda: state(store, "BTC") == "live")
+                assert state(store, "ETH") == "off"
+                supervisor.restart_exchange("examplex")
+                await until(lambda: state(store, "BTC") == "lost")
+                began = time.time()
+                await until(lambda: state(store, "BTC") == "live" and ladder(store, "BTC").received_time > began)
+            finally:
+                await asyncio.to_thread(supervisor.stop)
+            assert state(store, "BTC") == "lost"
+            supervisor.watch_depth({})  # the loop is gone
+
+    asyncio.run(scenario())
