@@ -447,3 +447,12 @@ def test_every_recorded_frame(exchange, recordings, outcomes):
     assert [type(word) for word in decoder.feed_response("prices", body, 1.0)] == [Funding, Ticker]
     (body,) = recordings.bodies("coindcx/depth.jsonl")
     assert tops(decoder.feed_response("book:B-ETH_USDT", body, 1.0)) == [(1996.0, 1.55, 2001.0, 2.145)]
+
+
+def test_one_host_may_stand_in_for_both():
+    exchange = coindcx.Adapter({"rest": "http://127.0.0.1:9000/", "ws": "ws://127.0.0.1:9001"})
+    instruments = exchange.parse_instruments([json.dumps(IDS).encode()])
+
+    plans = exchange.connections(instruments)
+    assert {plan.url for plan in plans} == {"ws://127.0.0.1:9001"}
+    assert all(poll.request.url.startswith("http://127.0.0.1:9000/") for plan in plans for poll in plan.polls)
