@@ -17,7 +17,7 @@ from feeds.errors import BadPayload, RequestFailed, UnknownMessage
 from feeds.exchanges import _fields as fields
 from feeds.exchanges._coindcx_listing import NAME
 from feeds.exchanges.base import Ack, CatalogueChanged, Closing, Resync, Word
-from market.models import Depth, Funding, Instrument, Ticker
+from market.models import Depth, Funding, Instrument, Quote, Ticker
 
 QUOTE_LEVELS, DEPTH_LEVELS = 10, 20
 HELD_CHANGES = 240  # two minutes of changes, which wait for their book
@@ -246,9 +246,19 @@ class Decoder(fields.ContractDecoder):
         self, contract: fields.Contract, window: _Window, event_time: float, received_time: float
     ) -> Sequence[Word]:
         bids, asks = window.bids, window.asks
-        bid = max(bids) if bids else None
-        ask = min(asks) if asks else None
-        quote = contract.quote(bid, bids.get(bid or 0.0), ask, asks.get(ask or 0.0), event_time, received_time)
+        multiplier, factor, inf = contract.multiplier, contract.factor, fields.INF
+        bid_price = bid_size = ask_price = ask_size = None
+        if bids:
+            best = max(bids)
+            bid_price, bid_size = best / multiplier, bids[best] * factor
+            if not (bid_price > 0.0 and 0.0 < bid_size < inf):
+                bid_price = bid_size = None
+        if asks:
+            best = min(asks)
+            ask_price, ask_size = best / multiplier, asks[best] * factor
+            if not (ask_price > 0.0 and 0.0 < ask_size < inf):
+                ask_price = ask_size = None
+        quote = Quote(NAME, contract.symbol, bid_price, bid_size, ask_price, ask_size, event_time, received_time)
         if not self._deep:
             return (quote,)
         depth = Depth(
