@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PORT ?= 8050
 ARGS ?=
 
-.PHONY: run demo test bench load faults lint format browser clean
+.PHONY: run demo test bench load faults conformance lint format browser clean
 
 run: $(VENV)/.run
 	$(BIN)/python app.py --source live --port $(PORT) $(ARGS)
@@ -25,6 +25,9 @@ load: $(VENV)/.dev browser
 
 faults: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.faults $(ARGS)
+
+conformance: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.conformance
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
