@@ -9,7 +9,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -23,12 +23,14 @@ from feeds.exchanges import EXCHANGES
 from feeds.status import ExchangeStatus, Feed
 from market.overrides import Change
 from settings import Settings, read_overrides
+from store.depth import Ladder, Wishes
 from store.ring import QuoteRing
 from store.snapshot import SnapshotStore
 
 logger = logging.getLogger(__name__)
 
 BEAT_WITHIN_S = 1.5  # a feed thread that has not been heard for this long is stuck, and its quotes with it
+LOOK_S = 30.0  # an order book is watched for this long after the last look at it
 EXIT_POINTS = 60  # samples over the look-back behind an expected exit
 
 
@@ -96,6 +98,17 @@ class View:
         """Where these numbers come from, which while the source is switched is not what the desk watches next."""
         return self.market.source
 
+    def ladder(self, exchange: str, symbol: str) -> Ladder:
+        """The order book of a contract as it is now: waiting if nothing came yet, off if nothing can come."""
+        known = self.market.store.depths.get(exchange, symbol)
+        grid = self.judgement.snapshot.grid
+        row, column = grid.symbol_index.get(symbol), grid.exchange_index.get(exchange)
+        trading = row is not None and column is not None and bool(grid.trading[row, column])
+        running = all(status.state not in ("closed", "off") for status in self.status if status.exchange == exchange)
+        if not (trading and running):
+            return Ladder(exchange, symbol, "off", self.judgement.time)
+        return known or Ladder(exchange, symbol, "waiting", self.judgement.time)
+
     @cached_property
     def opportunities(self) -> tuple[Opportunity, ...]:
         """All measured pairs: actionable first, refused last, best net edge first in each."""
@@ -158,6 +171,7 @@ class Desk:
         self._switching = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._wishes = Wishes(LOOK_S)
         self._limits = Limits(stale_after_s=settings.stale_after_s, max_lag_s=settings.max_lag_s)
         self.market = self._opened(settings.source)
         self.judge_s = 0.0  # how long the last judgement took
@@ -181,9 +195,20 @@ class Desk:
             view = self._judge(market)
             old, self.market = self.market, market
             self.view = view
+            self._wishes.clear()
             old.feed.stop()
             market.feed.start()
             logger.info("source is now %s", source)
+
+    def look(self, symbol: str, exchanges: Sequence[str] = ()) -> None:
+        """Have the order books of a symbol watched for a while, on all exchanges that list it or only on some."""
+        grid = self.view.judgement.snapshot.grid
+        names = [name for name in exchanges or grid.exchanges if (name, symbol) in grid.instruments]
+        if self._wishes.look(symbol, names, time.monotonic()):
+            self._ask_for_books(self.market)
+
+    def _ask_for_books(self, market: Market) -> None:
+        market.feed.watch_depth(self._wishes.wanted(time.monotonic()))
 
     def _opened(self, source: str) -> Market:
         market = self._open_market(source)
@@ -223,6 +248,7 @@ class Desk:
             started = time.monotonic()
             market = self.market
             try:
+                self._ask_for_books(market)  # again and again: wishes run out, and feeds start anew
                 view = self._judge(market)
                 if started >= next_sample:
                     judgement = view.judgement

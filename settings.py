@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     max_lag_s: Positive = 1.0  # nor does one that came this late by the exchange's clock
     min_net_bps: Finite = 0.0  # from this net edge on a pair counts as actionable
     deviation_limit_bps: Positive = 20.0  # where the heatmap's colours saturate
+    depth_instruments: int = Field(20, ge=0, le=200)  # order books watched at a time on one exchange
     taker_fee_bps: dict[str, Finite] = {}  # per exchange, instead of the published ones
 
     catalogue_every_s: Positive = 300.0  # how often listings are read again

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import orjson
@@ -86,7 +86,7 @@ def _options(settings: Settings, catalogue_every_s: float) -> FeedOptions:
             prepare(record_to)
         except OSError as error:
             raise SourceError(f"frames cannot be recorded to '{record_to}': {describe(error)}") from None
-    return FeedOptions(catalogue_every_s=catalogue_every_s, record_to=record_to)
+    return FeedOptions(catalogue_every_s=catalogue_every_s, record_to=record_to, depth_cap=settings.depth_instruments)
 
 
 class SimulatedFeed:
@@ -170,6 +170,9 @@ class SimulatedFeed:
     def _command(self, act: Callable[[Supervisor], None]) -> None:
         if self._supervisor is not None:
             act(self._supervisor)
+
+    def watch_depth(self, wanted: Mapping[str, Sequence[str]]) -> None:
+        self._command(lambda supervisor: supervisor.watch_depth(wanted))
 
     def restart_exchange(self, exchange: str) -> None:
         self._command(lambda supervisor: supervisor.restart_exchange(exchange))

@@ -14,6 +14,7 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 
 from analytics.quality import Verdict
 from api import filters as ask
+from api.depth import add_depth
 from api.models import (
     ExchangeRow,
     FundingRow,
@@ -334,6 +335,7 @@ def build(desk: Desk) -> APIRouter:
         "Directed pairs at the touch, best net edge first. Edges and fees are basis points of the mean mid, sizes base"
         " coins, notional and profit quote currency. Pairs with a reason against them only if asked for.",
     )
+    add_depth(api, desk)
     add_reload(api, desk)
     # Last, or it would answer for all others: without it a mistyped path is answered with the pages.
     api.add_api_route("/{path:path}", _nowhere, include_in_schema=False)

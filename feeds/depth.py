@@ -73,6 +73,11 @@ def depth_of(exchange: Exchange, instrument: Instrument) -> list[Asked]:
     return asked
 
 
+def _identity(instrument: Instrument) -> tuple[object, ...]:
+    """What must stay as it is for a book to go on: which contract it is, and the units of its levels."""
+    return instrument.exchange_symbol, instrument.kind, instrument.multiplier, instrument.contract_multiplier
+
+
 class DepthWatch:
     """The books watched on one exchange.
 
@@ -113,9 +118,15 @@ class DepthWatch:
             self._wanted = tuple(symbols)
             self._follow()
 
-    def update(self, instruments: Iterable[Instrument]) -> None:
-        """Take over a new listing: books of contracts that do not trade any more are dropped."""
+    def update(self, instruments: Iterable[Instrument], decoded: Sequence[Instrument]) -> None:
+        """Take over a new listing: books of contracts that do not trade any more are dropped.
+
+        decoded: what decoders are to know of, which may be more than is used.
+        """
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
+        for connection in self._own:
+            if connection.session is not None:
+                connection.session.decoder.update(decoded)
         # Some adapters remember the channels of their last plan: those of the quotes must not learn of ours.
         self._planner = copy.copy(self._exchange)
         self._follow()
@@ -125,9 +136,12 @@ class DepthWatch:
             return  # before the first listing, everything waits
         trading = [symbol for symbol in self._wanted if self._trades(symbol)]
         chosen, beyond = trading[: self._cap], tuple(trading[self._cap :])
-        for symbol, instrument in list(self._watched.items()):
-            if symbol not in chosen or self._instruments[symbol].exchange_symbol != instrument.exchange_symbol:
-                self._drop(symbol)
+        kept = {symbol for symbol in chosen if symbol in self._watched}
+        other = {symbol for symbol in kept if _identity(self._instruments[symbol]) != _identity(self._watched[symbol])}
+        for symbol in [symbol for symbol in self._watched if symbol not in kept or symbol in other]:
+            self._drop(symbol)
+        if other:  # what is known is about another contract, or in other units: it is forgotten
+            self._sink.watch_depth(self._exchange.name, kept - other, ())
         for symbol in chosen:
             if symbol not in self._watched:
                 self._add(self._instruments[symbol])

@@ -169,7 +169,7 @@ class ExchangeFeed:
             if connection.session is not None:
                 connection.session.decoder.update(self._decoded)
         self._reconcile()
-        self.depth.update(instruments)
+        self.depth.update(instruments, self._decoded)
 
     async def reload(self, overrides: Overrides) -> list[Change]:
         """Apply other overrides to what is listed and have the listing read again; returns what changed."""

@@ -13,7 +13,7 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -265,6 +265,10 @@ class Replay:
     def start_exchange(self, exchange: str) -> None:
         self._player(exchange).start()
 
+    def watch_depth(self, wanted: Mapping[str, Sequence[str]]) -> None:
+        for player in self._players:  # a book comes only where it was recorded
+            player.sink.watch_depth(name := player.recording.exchange.name, wanted.get(name, ()), ())
+
     def reload(self, overrides: Overrides) -> list[Change]:
         return [change for player in self._players for change in player.reload(overrides)]
 
@@ -274,7 +278,7 @@ class _Player:
 
     def __init__(self, recording: Recording, sink: Sink, speed: float) -> None:
         self.recording = recording
-        self._sink = sink
+        self.sink = sink
         self._speed = speed
         self._purposes: dict[str, str] = {}
         self._decoders: dict[str, Decoder] = {}
@@ -300,7 +304,7 @@ class _Player:
         if self._thread is not None:
             self._thread.join(timeout_s)
         self._enter("off", "taken out of service")
-        self._sink.lose(self.recording.exchange.name, [row.symbol for row in self.recording.instruments])
+        self.sink.lose(self.recording.exchange.name, [row.symbol for row in self.recording.instruments])
 
     def reload(self, overrides: Overrides) -> list[Change]:
         """Apply other overrides. A name or a unit that changes has the recording begin again."""
@@ -309,10 +313,10 @@ class _Player:
             return []
         if any(change.what != "pairing" for change in found) and self._thread is not None and self._thread.is_alive():
             self.stop(5.0)
-            self._sink.set_instruments(self.recording.exchange.name, [])  # nothing of before is left
+            self.sink.set_instruments(self.recording.exchange.name, [])  # nothing of before is left
             self.start()
         elif found:
-            self._sink.set_instruments(self.recording.exchange.name, self.recording.instruments)
+            self.sink.set_instruments(self.recording.exchange.name, self.recording.instruments)
         return found
 
     def _enter(self, state: State, reason: str) -> None:
@@ -339,7 +343,7 @@ class _Player:
             return
         instruments = self.recording.instruments
         log.add("info", "listing", f"{len(instruments)} recorded perpetuals")
-        self._sink.set_instruments(exchange.name, instruments)
+        self.sink.set_instruments(exchange.name, instruments)
         trading = [instrument for instrument in instruments if instrument.status is Status.TRADING]
         plans = exchange.connections(trading)
         self._purposes = {
@@ -386,7 +390,7 @@ class _Player:
         self._rate.observe(self._frames) if self._frames % 100 == 0 else None
         market = [_moved(word, now - received, line.time) for word in words if isinstance(word, _MARKET)]
         if market:
-            self._sink.write(market, polled=line.body)
+            self.sink.write(market, polled=line.body)
 
     def _count(self, error: FeedError) -> None:
         if isinstance(error, UnknownMessage | UnknownContract):

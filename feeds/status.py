@@ -120,6 +120,10 @@ class Feed(Protocol):
 
     def start_exchange(self, exchange: str) -> None: ...
 
+    def watch_depth(self, wanted: Mapping[str, Sequence[str]]) -> None:
+        """Watch the order books of these symbols of each exchange, the most important first, and no others."""
+        ...
+
     def reload(self, overrides: Overrides) -> list[Change]:
         """Use these overrides from now on, before or after the start, and read the listings again.
 

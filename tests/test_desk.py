@@ -229,3 +229,38 @@ def test_expected_exit_of_no_pairs_and_of_an_empty_ring():
     assert np.isnan(exits).all()
     assert samples.tolist() == [0.0]
     assert expected_exit_bps(QuoteRing(), (), (), none, none, none)[0].shape == (0,)
+
+
+def test_a_look_lasts_thirty_seconds_and_is_repeated_to_the_feed(running):
+    """A feed that started anew, or a simulator that was not up yet, must hear of the wish as well."""
+    market = two_exchanges()
+    desk = desk_of(market, judge_every_s=0.05)
+    desk.look("BTC-USDT", ("bybit", "nowhere"))
+    assert market.feed.wanted == {"bybit": ("BTC-USDT",)}
+
+    market.feed.wanted = {}
+    running(desk)
+    until(lambda: market.feed.wanted == {"bybit": ("BTC-USDT",)})
+    desk._wishes._ttl_s = 0.0
+    until(lambda: market.feed.wanted == {})
+
+
+def test_books_of_one_market_are_not_wished_for_in_the_next(running):
+    markets = [two_exchanges(), two_exchanges()]
+    opened = iter(markets)
+    desk = Desk(Settings(source="demo", judge_every_s=0.05), lambda _: next(opened))
+    desk.look("BTC-USDT")
+    running(desk)
+    desk.switch("demo")
+
+    until(lambda: hasattr(markets[1].feed, "wanted"))
+    assert markets[1].feed.wanted == {}
+
+
+def test_a_ladder_is_off_where_its_feed_does_not_run():
+    market = two_exchanges()
+    desk = desk_of(market)
+    assert desk.view.ladder("bybit", "BTC-USDT").state == "waiting"
+    assert desk.view.ladder("bybit", "NOWHERE-USDT").state == "off"
+    market.feed.statuses = [feed_status("binance"), feed_status("bybit", "off")]
+    assert desk_of(market).view.ladder("bybit", "BTC-USDT").state == "off"

@@ -11,6 +11,7 @@ from layouts import glance
 from layouts.components import csv_file, icon, plainly, shape, spreads_href
 from layouts.format import ordinary, plain, signed
 from layouts.opportunities import drawer, figures, ids, rows
+from layouts.opportunities.books import books
 from layouts.shell import ids as shell
 from layouts.theme import Theme, as_theme, empty
 
@@ -44,6 +45,7 @@ def register(app: Dash, desk: Desk) -> None:
         Output(ids.DRAWER_FACTS, "children"),
         Output(ids.DRAWER_SUM, "children"),
         Output(ids.DRAWER_QUOTES, "children"),
+        Output(ids.DRAWER_BOOKS, "children"),
         Output(ids.DRAWER_TESTS, "children"),
         Output(ids.DRAWER_NET, "figure"),
         Output(ids.DRAWER_NET_SUMMARY, "children"),
@@ -80,7 +82,9 @@ def register(app: Dash, desk: Desk) -> None:
         # The first viewer of a view pays for all: off the event loop, so that nobody else waits.
         columns = await asyncio.to_thread(table, view, chips, selected)
         data = {"key": f"{id(view.market):x}|{chips}", "columns": columns}
-        drawn = explanation(view, selected, look) if selected else (no_update,) * 8
+        if selected:
+            desk.look(*pair_of(selected))
+        drawn = explanation(view, selected, look) if selected else (no_update,) * 9
         return (data, *heads(view, chips), *drawn, key)
 
     app.clientside_callback(
@@ -123,6 +127,12 @@ def register(app: Dash, desk: Desk) -> None:
         return csv_file(text, f"opportunities-{source}.csv")
 
 
+def pair_of(row_id: str) -> tuple[str, tuple[str, ...]]:
+    """Symbol and exchanges of a row: 'BTC-USDT:okx:bybit'."""
+    symbol, *exchanges = row_id.split(":")
+    return symbol, tuple(exchanges[:2])
+
+
 def explain(view: View, row_id: str, theme: Theme) -> tuple[Any, ...]:
     """Everything in the drawer for one pair."""
     row = rows.find(view, row_id)
@@ -137,6 +147,7 @@ def explain(view: View, row_id: str, theme: Theme) -> tuple[Any, ...]:
             drawer.facts(row),
             drawer.formula(row),
             drawer.quotes(view, row),
+            books(view, row),
             drawer.tests(view, row),
         )
     )

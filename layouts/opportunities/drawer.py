@@ -129,11 +129,11 @@ def tests(view: View, row: Opportunity) -> list[html.Div]:
 
 def closed() -> tuple[Any, ...]:
     """An empty drawer."""
-    return (None, None, None, None, None)
+    return (None, None, None, None, None, None)
 
 
 def lost(row_id: str) -> tuple[Any, ...]:
     """The pair that was open is no longer measured: neither promising nor refused with a gain."""
     symbol = row_id.partition(":")[0]
     words = html.Div("This pair is no longer among those that are measured closely.", className="hint note")
-    return ([html.H2(symbol)], [], [words], None, None)
+    return ([html.H2(symbol)], [], [words], None, None, None)

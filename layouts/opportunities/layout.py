@@ -257,6 +257,8 @@ def _drawer(theme: str | None, min_net_bps: float) -> html.Aside:
             html.Div(id=ids.DRAWER_SUM, className="drawer-sum"),
             pane_head("Both quotes", "best bid and ask now"),
             html.Div(id=ids.DRAWER_QUOTES),
+            pane_head("Both books", "what each leg would take, level by level"),
+            html.Div(id=ids.DRAWER_BOOKS),
             pane_head(
                 "Verdict", f"a test refuses where its sentence is true; actionable from {plain(min_net_bps, 1)} bps on"
             ),

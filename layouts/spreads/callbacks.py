@@ -84,6 +84,8 @@ def register(app: Dash, desk: Desk) -> None:
         key = {"view": glance.view_key(view), "chart": f"{choice.id}|{minutes}", "look": look}
         if shown == key:
             raise PreventUpdate
+        if choice.symbol:
+            desk.look(choice.symbol, [leg for leg in (choice.buy, choice.sell) if leg])
         # The first viewer of a view pays for all: off the event loop, so that nobody else waits.
         *texts, figure, summary = await asyncio.to_thread(shown_pair, view, choice, 60.0 * (minutes or 15), look)
         return (*texts, {"chart": key["chart"], "figure": figure}, summary, key)

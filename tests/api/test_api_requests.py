@@ -169,7 +169,7 @@ def test_openapi_lists_every_path_with_its_answer(client):
     document = client.get("/openapi.json").json()
     tables = ["exchanges", "instruments", "prices", "prices/{symbol}", "funding", "arb"]
     wanted = [f"/api/{name}{form}" for name in tables for form in ("", ".csv")] + ["/api/health", "/api/summary"]
-    wanted.append("/api/reload")
+    wanted += ["/api/depth/{symbol}", "/api/reload"]
     assert sorted(document["paths"]) == sorted(wanted)
     for path in wanted:
         (operation,) = document["paths"][path].values()  # each path has one method

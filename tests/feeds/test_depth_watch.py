@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from examplex import Examplex, Server, until
+from msgspec import structs
 
 from feeds.exchange_feed import ExchangeFeed
 from feeds.supervisor import FeedOptions, Supervisor
@@ -244,5 +245,21 @@ def test_the_supervisor_takes_wishes_from_any_thread_and_keeps_them_over_a_resta
                 await asyncio.to_thread(supervisor.stop)
             assert state(store, "BTC") == "lost"
             supervisor.watch_depth({})  # the loop is gone
+
+    asyncio.run(scenario())
+
+
+def test_a_book_in_the_units_of_another_contract_is_forgotten():
+    async def scenario():
+        server = Server()
+        async with server.running(), running(server) as (feed, store):
+            feed.depth.want(["BTC-USDT"])
+            await until(lambda: state(store, "BTC") == "live")
+            server.mute = True
+            rows = [structs.replace(row, multiplier=1000.0) for row in feed.instruments]
+            feed.depth.update(rows, rows)
+            assert (state(store, "BTC"), ladder(store, "BTC").bids) == ("waiting", ())
+            server.mute = False
+            await until(lambda: state(store, "BTC") == "live")
 
     asyncio.run(scenario())

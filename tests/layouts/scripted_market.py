@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from desk import Desk, Market, Source
@@ -143,6 +143,9 @@ class ScriptedFeed:
             for exchange in EXCHANGES
         ]  # fmt: skip
         return [*live, closed]
+
+    def watch_depth(self, wanted: Mapping[str, Sequence[str]]) -> None:
+        self.wanted = {exchange: tuple(symbols) for exchange, symbols in wanted.items()}
 
     def restart_exchange(self, exchange: str) -> None:
         self.actions.append(("restart", exchange))

@@ -16,12 +16,14 @@ from layouts.exchanges import rows as exchange_rows
 from layouts.opportunities import callbacks as opportunities
 from layouts.opportunities import drawer
 from layouts.opportunities import rows as opportunity_rows
+from layouts.opportunities.books import books
 from layouts.overview import rows as overview_rows
 from layouts.pages import PAGES, not_found, page_of
 from layouts.shell import callbacks as shell
 from layouts.spreads.callbacks import chosen, show
 from layouts.spreads.choice import Choice, complete, read
 from layouts.spreads.pair import as_csv, read_pair
+from market.models import Depth
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +216,62 @@ def test_drawer_of_a_refused_pair_says_what_the_verdict_means(view):
 
 
 def test_drawer_of_a_lost_pair_says_so(view):
-    assert "no longer among" in words(opportunities.explain(view, "GONE-USDT:gate:bybit", "dark")[2])
+    explained = opportunities.explain(view, "GONE-USDT:gate:bybit", "dark")
+    assert "no longer among" in words(explained[2])
+    assert len(explained) == len(opportunities.explain(view, view.opportunities[0].id, "dark")) == 9
+
+
+def books_shown(view, row, buy=None, sell=None):
+    """The drawer's books after each leg's book has come: sizes and prices of one side."""
+    depths = view.market.store.depths
+    depths.watch(row.buy, [row.symbol], [], 0.0)
+    depths.watch(row.sell, [row.symbol], [], 0.0)
+    if buy:
+        depths.write(Depth(row.buy, row.symbol, (), buy, None, view.judgement.time - 2.0))
+    if sell:
+        depths.write(Depth(row.sell, row.symbol, sell, (), None, view.judgement.time - 2.0))
+    return words(books(view, row))
+
+
+def test_both_books_are_shown_with_sums_and_bars():
+    view = make_desk().view
+    row = view.opportunities[0]
+    assert (row.symbol, row.buy, row.sell) == ("KAITO-USDT", "gate", "bybit")
+    asks = tuple((1.25 + i / 100, 1_000.0) for i in range(12))
+    said = books_shown(view, row, buy=asks, sell=((1.2, 2_000.0), (1.1, 1_000.0)))
+
+    for wanted in (
+        "Gate.io ask",
+        "Bybit bid",
+        "Sum, USDT",
+        "1.25000",
+        "1.34000",
+        "1.20000",
+        "2\u2009400",
+        "3\u2009500",
+    ):
+        assert wanted in said
+    assert "1.35000" not in said  # ten levels
+    assert '"backgroundSize":"100% 100%"' in said.replace(": ", ":")
+    assert '"backgroundSize":"19% 100%"' in said.replace(": ", ":")  # 2 400 of the 12 950 that ten asks add up to
+    assert "book-state" not in said
+
+
+def test_a_book_that_is_not_live_says_so():
+    view = make_desk().view
+    row = view.opportunities[0]
+    said = books_shown(view, row, sell=((1.2, 2_000.0),))
+    assert "Gate.io, waiting: waiting for the book." in said
+    assert "Bybit, " not in said
+
+    view.market.store.mark_depth("bybit", [row.symbol], "resyncing")
+    said = words(books(view, row))
+    assert "Bybit, resyncing: a change was missed: a fresh book is asked for; the levels are 2.0 s old." in said
+    assert "depth-bar dim" in said
+
+
+def test_the_drawer_asks_for_the_books_of_both_legs():
+    assert opportunities.pair_of("BTC-USDT:okx:bybit") == ("BTC-USDT", ("okx", "bybit"))
 
 
 def test_csv_has_source_and_full_precision(view):

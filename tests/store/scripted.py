@@ -1,7 +1,7 @@
 """A market that does what the test says: instruments and quotes in a few words, a feed that only reports."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -100,6 +100,9 @@ class ScriptedFeed:
 
     def status(self) -> Sequence[ExchangeStatus]:
         return self.statuses
+
+    def watch_depth(self, wanted: Mapping[str, Sequence[str]]) -> None:
+        self.wanted = {exchange: tuple(symbols) for exchange, symbols in wanted.items()}
 
     def restart_exchange(self, exchange: str) -> None:
         self.calls.append(f"restart {exchange}")
