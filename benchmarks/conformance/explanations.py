@@ -101,7 +101,7 @@ EXPLANATIONS: Sequence[Explanation] = (
     ),
     Explanation(
         "gate",
-        ("tick_size",),
+        ("tick_size", "mark_price", "index_price"),
         named("MBABYDOGE", times(1e6)),
         "ours",
         "follows from the multiplier",

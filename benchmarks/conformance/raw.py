@@ -11,6 +11,10 @@ from benchmarks.conformance.reference import Market, top_values
 
 Row = Mapping[str, Any]
 Raw = Iterator[tuple[str, dict[str, Any]]]
+_PACK_COLUMNS = (
+    *("symbol", "openRp", "highRp", "lowRp", "lastRp", "volumeRq", "turnoverRv", "openInterestRv", "indexRp", "markRp"),
+    *("fundingRateRr", "predFundingRateRr"),
+)
 
 
 def _number(value: Any) -> float | None:
@@ -86,6 +90,22 @@ def _bitmex(message: Any) -> Raw:
         yield row["symbol"], values
 
 
+def _phemex(message: Any) -> Raw:
+    if "market24h" in message:  # the scale of rates is 8
+        row = message["market24h"]
+        yield row["symbol"], {"funding_rate": row["fundingRate"] / 1e8}
+    rows = [message["market24h_p"]] if "market24h_p" in message else []
+    if str(message.get("method")).startswith("perp_market24h_pack_p"):
+        # Messages before 2026 do not name their columns; the first twelve have kept their places.
+        rows = [dict(zip(message.get("fields", _PACK_COLUMNS), row, strict=False)) for row in message["data"]]
+    for row in rows:
+        prices = {
+            "mark_price": _number(row.get("markPriceRp") or row.get("markRp")),
+            "index_price": _number(row.get("indexPriceRp") or row.get("indexRp")),
+        }
+        yield row["symbol"], {**prices, **_funding(row.get("fundingRateRr"))}
+
+
 _READERS: Mapping[str, Callable[[Any], Raw]] = {
     "binance": _binance,
     "bybit": _bybit,
@@ -95,6 +115,7 @@ _READERS: Mapping[str, Callable[[Any], Raw]] = {
     "kucoin": _kucoin,
     "deribit": _deribit,
     "bitmex": _bitmex,
+    "phemex": _phemex,
 }
 
 

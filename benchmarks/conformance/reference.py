@@ -173,7 +173,7 @@ class Reference:
     def __init__(self, source: Source) -> None:
         self.source = source
         self._bodies: list[Body] = []
-        self._rest = self._quiet(getattr(ccxt, source.reference)())
+        self._rest = self._quiet(getattr(ccxt, source.exchange)())
         self._rest.fetch = self._fetch
         self._stream: Any = None
         self.markets: dict[str, Market] = {}
@@ -232,7 +232,7 @@ class Reference:
     def start(self) -> None:
         """Begin a new connection: caches empty, catalogue as read so far."""
         if self._stream is None:
-            self._stream = self._quiet(getattr(ccxt.pro, self.source.reference)())
+            self._stream = self._quiet(getattr(ccxt.pro, self.source.exchange)())
             self._stream.set_markets(list(self._rows.values()))
             self._stream.spawn = lambda *_arguments: None
             self._stream.delay = lambda *_arguments: None

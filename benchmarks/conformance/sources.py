@@ -37,7 +37,6 @@ class Source:
     """One exchange. empties: what to answer ccxt where it asks for a product that we do not cover."""
 
     exchange: str
-    reference: str
     listings: Callable[[Path], Sequence[Sequence[Body]]]
     captures: Sequence[str]
     ws_url: str
@@ -149,78 +148,119 @@ def _phemex(shared: Path) -> list[list[Body]]:
     return [[Body("phemex.com/public/products", body)] for body in (old, new)]
 
 
+def _binance_answers(shared: Path) -> list[Answer]:
+    kinds = {"/fapi": ("linear", "binance/tickers.jsonl"), "/dapi": ("inverse", "binance-coinm/tickers.jsonl")}
+    answers = []
+    for api, (kind, path) in kinds.items():
+        place = f"{api}/v1/ticker/bookTicker"
+        arguments = {"params": {"type": "swap", "subType": kind}}
+        answers.append(Answer(place, Body(place, _texts(shared, path)[1]), "fetch_bids_asks", arguments))
+    return answers
+
+
+def _kucoin_answers(shared: Path) -> list[Answer]:
+    active = Body("contracts/active", json.dumps(_sample(shared, "kucoin/instruments.json")))
+    tickers = Body("allTickers", json.dumps(_sample(shared, "kucoin/rest_all_tickers.json")))
+    every = {"params": {"type": "swap", "method": "futuresPublicGetAllTickers"}}
+    return [
+        Answer("/api/v1/contracts/active", active, "fetch_tickers", {"params": {"type": "swap"}}),
+        Answer("/api/v1/allTickers", tickers, "fetch_tickers", every),
+    ]
+
+
+def _deribit_answers(shared: Path) -> list[Answer]:
+    place, arguments = "get_book_summary_by_currency", {"params": {"code": "BTC"}}
+    return [Answer(place, Body(place, t), "fetch_tickers", arguments) for t in _texts(shared, "deribit/tickers.jsonl")]
+
+
+def _bitmex_answers(shared: Path) -> list[Answer]:
+    methods = ("fetch_tickers", "fetch_funding_rates")
+    return [Answer("/instrument/active", body, method) for (body,) in _bitmex(shared) for method in methods]
+
+
+def _gate_answers(shared: Path) -> list[Answer]:
+    place, swap = "/futures/usdt/tickers", {"params": {"type": "swap"}}
+    tickers = [json.dumps(_sample(shared, "gate/rest_tickers.json")), *_texts(shared, "gate/tickers.jsonl")]
+    contracts = Body("/futures/usdt/contracts", _texts(shared, "gate/instruments.jsonl")[0])
+    return [
+        Answer("/futures/usdt/contracts", contracts, "fetch_funding_rates"),
+        *(Answer(place, Body(place, text), "fetch_tickers", swap) for text in tickers),
+    ]
+
+
+def _mexc_answers(shared: Path) -> list[Answer]:
+    body = Body("contract/ticker", json.dumps(_sample(shared, "mexc/rest_ticker_all.json")))
+    return [Answer("/contract/ticker", body, "fetch_tickers", {"params": {"type": "swap"}})]
+
+
+def _bitget_answers(shared: Path) -> list[Answer]:
+    body = Body("mix/market/tickers", _texts(shared, "bitget/tickers.jsonl")[0])
+    return [
+        Answer(
+            "/mix/market/tickers", body, "fetch_tickers", {"params": {"type": "swap", "productType": "USDT-FUTURES"}}
+        )
+    ]
+
+
 EMPTY_DATA = '{"code": "00000", "data": []}'
+SWAPS = {"fetchMarkets": {"types": ["swap"]}}
+LINEAR_AND_INVERSE = {"fetchMarkets": {"types": ["linear", "inverse"]}}
 
 SOURCES: tuple[Source, ...] = (
     Source(
         "binance",
-        "binance",
         _binance,
         ("binance/ws.jsonl", "binance-coinm/ws.jsonl"),
         "wss://fstream.binance.com/ws",
-        options={"fetchMarkets": {"types": ["linear", "inverse"]}},
+        options=LINEAR_AND_INVERSE,
+        answers=_binance_answers,
     ),
     Source(
-        "bybit",
         "bybit",
         _bybit,
         ("bybit/ws.jsonl",),
         "wss://stream.bybit.com/v5/public/linear",
-        options={"fetchMarkets": {"types": ["linear", "inverse"]}},
+        options=LINEAR_AND_INVERSE,
         empties={"category=": '{"retCode": 0, "result": {"list": []}}'},
-        answers=lambda shared: [
-            Answer(
-                "/v5/market/tickers", Body(f"category={kind}", text), "fetch_tickers", {"params": {"category": kind}}
-            )
-            for kind, text in zip(("linear", "inverse"), _texts(shared, "bybit/tickers.jsonl"), strict=True)
-        ],
     ),
+    Source("okx", _okx, ("okx/ws.jsonl",), "wss://ws.okx.com:8443/ws/v5/public", options=SWAPS),
     Source(
-        "okx",
-        "okx",
-        _okx,
-        ("okx/ws.jsonl",),
-        "wss://ws.okx.com:8443/ws/v5/public",
-        options={"fetchMarkets": {"types": ["swap"]}},
-    ),
-    Source(
-        "kucoin",
         "kucoin",
         _kucoin,
         ("kucoin/ws.jsonl",),
         "wss://ws-api-futures.kucoin.com",
-        options={"fetchMarkets": {"types": ["swap"]}},
+        options=SWAPS,
+        answers=_kucoin_answers,
     ),
-    Source("deribit", "deribit", _deribit, ("deribit/ws.jsonl",), "wss://www.deribit.com/ws/api/v2"),
-    Source("bitmex", "bitmex", _bitmex, ("bitmex/ws.jsonl",), "wss://ws.bitmex.com/realtime"),
+    Source("deribit", _deribit, ("deribit/ws.jsonl",), "wss://www.deribit.com/ws/api/v2", answers=_deribit_answers),
+    Source("bitmex", _bitmex, ("bitmex/ws.jsonl",), "wss://ws.bitmex.com/realtime", answers=_bitmex_answers),
     Source(
-        "gate",
         "gate",
         _gate,
         ("gate/ws.jsonl",),
         "wss://fx-ws.gateio.ws/v4/ws/usdt",
-        options={"fetchMarkets": {"types": ["swap"]}},
+        options=SWAPS,
         empties={"futures/btc": "[]"},
+        answers=_gate_answers,
     ),
     Source(
-        "mexc",
         "mexc",
         _mexc,
         ("mexc/ws.jsonl",),
         "wss://contract.mexc.com/edge",
         empties={"/v3/exchangeInfo": '{"symbols": []}'},
+        answers=_mexc_answers,
     ),
     Source(
-        "bitget",
         "bitget",
         _bitget,
         ("bitget/ws.jsonl",),
         "wss://ws.bitget.com/v2/ws/public",
-        options={"fetchMarkets": {"types": ["swap"]}},
+        options=SWAPS,
         empties={"productType=": EMPTY_DATA},
+        answers=_bitget_answers,
     ),
     Source(
-        "phemex",
         "phemex",
         _phemex,
         ("phemex/ws.jsonl",),
