@@ -50,7 +50,7 @@ class Settings(BaseSettings):
 
     replay_speed: Positive = 1.0
     demo_rate: Positive = 3_000.0  # simulated frames/s over all exchanges
-    demo_instruments: int = Field(330, ge=10, le=1_000)  # simulated perpetuals per exchange
+    demo_instruments: int = Field(470, ge=10, le=1_000)  # simulated perpetuals per exchange
     demo_seed: int = 1
 
     @classmethod

@@ -132,8 +132,15 @@ class Suite:
             return Verdict.NOT_LISTED
         return Verdict(int(view.judgement.verdicts[grid.symbol_index[symbol], grid.exchange_index[exchange]]))
 
+    def _wait_until_live(self, exchange: str) -> None:
+        until = time.monotonic() + START_TIMEOUT_S
+        while (status := self.status(exchange)).state != "live":
+            if time.monotonic() > until:
+                raise SystemExit(f"{exchange} is not live: {status.reason}")
+            time.sleep(0.1)
+
     def begin(self, exchange: str, fault: Fault) -> Trial:
-        status = self.status(exchange)
+        self._wait_until_live(exchange)
         trial = Trial(exchange, fault, None, None, self.good(exchange), time.time())
         ask = {"exchange": exchange, **fault.ask, "duration_s": fault.lasts_s}
         if fault.one_contract:
@@ -144,7 +151,6 @@ class Suite:
         if fault.name == "list one":
             trial.exchange_symbol = answer.json()["symbol"]
         trial.started = time.monotonic()
-        assert status.state == "live", f"{exchange} is {status.state} before '{fault.name}'"
         return trial
 
     def _some_contract(self, exchange: str) -> tuple[str, str]:

@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 REREAD_AFTER_S = 2.0  # announcements come in bursts; the listing is read once for all of them
 OBSERVE_EVERY_S = 0.5
 LATE_S = 1.0  # quotes this late make an exchange's state 'degraded'
+RELAY_LATE_S = 4.0  # a relay is about 2 s behind its source by nature
 OUTDATED_FRAMES, OUTDATED_WINDOW_S = 3, 3.0  # so do this many frames that come twice or out of order
 SAMPLE_CHARACTERS = 160  # of an unreadable frame, for the log
 
@@ -73,7 +74,8 @@ class ExchangeFeed:
         self._catalogue_every_s = catalogue_every_s
         self._channels = channels
         self._recorder = recorder
-        self._rest = RestClient(exchange.name, exchange.request_weight_per_s)
+        self._rest = RestClient(exchange.name, exchange.request_weight_per_s, exchange.headers)
+        self._late_s = LATE_S if exchange.relay_of is None else RELAY_LATE_S
         self._connections: list[Connection] = []
         self._tasks: dict[Connection, asyncio.Task[None]] = {}
         self.depth = DepthWatch(exchange, sink, self.log, depth_cap, self._connections, self._session, self)
@@ -265,7 +267,7 @@ class ExchangeFeed:
 
     def quoted(self, topics: Sequence[str]) -> set[str]:
         lateness_s = self._sink.lateness_s(self.exchange.name)
-        if lateness_s is not None and lateness_s > LATE_S:
+        if lateness_s is not None and lateness_s > self._late_s:
             return set()
         return self.exchange.symbols_of(topics, self.instruments)
 
@@ -373,7 +375,7 @@ class ExchangeFeed:
         lateness_s = self._sink.lateness_s(self.exchange.name)
         if malformed:
             return f"{malformed / OBSERVE_EVERY_S:.0f} frames a second cannot be read; quotes wait to be confirmed"
-        if lateness_s is not None and lateness_s > LATE_S:
+        if lateness_s is not None and lateness_s > self._late_s:
             return f"quotes come {lateness_s:.1f} s late"
         if repeated >= OUTDATED_FRAMES:
             return f"{repeated} frames in {OUTDATED_WINDOW_S:.0f} s came twice or out of order and were dropped"

@@ -23,7 +23,7 @@ import msgspec
 import orjson
 import zstandard
 
-from feeds.errors import FeedError, UnknownContract, UnknownMessage
+from feeds.errors import FeedError, SubscriptionRejected, UnknownContract, UnknownMessage
 from feeds.exchange_feed import Sink
 from feeds.exchanges import EXCHANGES, load
 from feeds.exchanges.base import Decoder, Exchange
@@ -92,6 +92,9 @@ class Recording:
         for request in self.exchange.instrument_requests():
             # Requests of one path are recorded together, in their order: the first takes the answers to all of them.
             bodies += found.pop(urlsplit(request.url).path, [b""])
+        if found and not any(bodies):
+            # Recorded at an address of then: what it is can only be told by reading it.
+            bodies = [body for answers in found.values() for body in answers]
         self.listed = self.exchange.parse_instruments(bodies)
         self.apply(self.overrides)
 
@@ -395,7 +398,7 @@ class _Player:
     def _count(self, error: FeedError) -> None:
         if isinstance(error, UnknownMessage | UnknownContract):
             self._unknown += 1
-        else:
+        elif not isinstance(error, SubscriptionRejected):  # refusals of then are part of the recording
             self._malformed += 1
         self.recording.log.add("warning", "message", error.detail[:160])
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import httpx
@@ -28,13 +29,13 @@ class Response:
 class RestClient:
     """One exchange's HTTP. `get` waits for its share of the budget; raises RequestFailed for every failure."""
 
-    def __init__(self, exchange: str, weight_per_s: float) -> None:
+    def __init__(self, exchange: str, weight_per_s: float, headers: Mapping[str, str] | None = None) -> None:
         self.exchange = exchange
         self._weight_per_s = weight_per_s
         self._budget = weight_per_s * BURST_S
         self._counted_at = time.monotonic()
         self._closed_until = 0.0
-        self._client = httpx.AsyncClient(timeout=TIMEOUT_S, headers={"User-Agent": "perpscope"})
+        self._client = httpx.AsyncClient(timeout=TIMEOUT_S, headers={"User-Agent": "perpscope", **(headers or {})})
 
     async def fetch(self, request: HttpRequest) -> Response:
         """Send one request and return its body."""

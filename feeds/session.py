@@ -80,7 +80,7 @@ async def _open(plan: ConnectionPlan) -> Transport:
         socket = SocketIoTransport()
         await socket.open(plan.url)
         return socket
-    return await open_transport(plan.url)
+    return await open_transport(plan.url, headers=plan.headers)
 
 
 class Session:

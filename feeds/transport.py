@@ -5,6 +5,7 @@ a frame; another library can take its place here without any other change.
 """
 
 import ssl
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -60,7 +61,9 @@ class WebsocketsTransport:
         await self._connection.close()
 
 
-async def open_transport(url: str, tls: ssl.SSLContext | None = None) -> Transport:
+async def open_transport(
+    url: str, tls: ssl.SSLContext | None = None, headers: Mapping[str, str] | None = None
+) -> Transport:
     """Connect. Raises OSError, TimeoutError, ssl.SSLError or websockets' InvalidHandshake."""
     # websockets makes the context itself, but refuses an explicit None for a wss address.
     options: dict[str, Any] = {} if tls is None else {"ssl": tls}
@@ -73,6 +76,7 @@ async def open_transport(url: str, tls: ssl.SSLContext | None = None) -> Transpo
         ping_timeout=PING_EVERY_S,
         max_size=MAX_FRAME_BYTES,
         max_queue=1_024,
+        additional_headers=headers or None,
         **options,
     )
     return WebsocketsTransport(connection)

@@ -9,4 +9,12 @@ EXCHANGES: tuple[str, ...] = (
     "binance",
     "bybit",
     "okx",
+    "kucoin",
+    "deribit",
+    "bitmex",
+    "gate",
+    "mexc",
+    "bitget",
+    "phemex",
+    "coindcx",
 )

@@ -3,6 +3,7 @@
 import logging
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -24,6 +25,8 @@ class AdapterBase:
     heartbeat = Heartbeat()
     lifetime_s: float | None = None
     closed_since: str | None = None
+    relay_of: str | None = None
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, endpoints: Mapping[str, str] | None = None) -> None:
         """Use the real hosts, overridden by `endpoints`. Raises ValueError for a name that is none of them."""
@@ -106,6 +109,7 @@ class AdapterBase:
             idle_timeout_s=idle_timeout_s or (10.0 if len(topics) >= 20 else 60.0),
             lifetime_s=self.lifetime_s,
             polls=tuple(polls),
+            headers=self.headers,
         )
 
 

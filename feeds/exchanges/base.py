@@ -68,7 +68,8 @@ class ConnectionPlan:
     capacity: topics one connection may carry. topics_per_message, messages_per_s: portions and pace of subscribing.
     idle_timeout_s: a socket silent for this long is dead. lifetime_s: the exchange cuts it after this long (None:
     never); it is replaced well before. polls: REST beside the socket, answers go to the same decoder. handshake: a
-    request to make before each dial; `Exchange.dial` reads its answer. transport: what speaks on the socket.
+    request to make before each dial; `Exchange.dial` reads its answer. headers: of the websocket's own request.
+    transport: what speaks on the socket.
     """
 
     name: str
@@ -84,6 +85,7 @@ class ConnectionPlan:
     lifetime_s: float | None = None
     polls: tuple[Poll, ...] = ()
     handshake: HttpRequest | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
     transport: Literal["websocket", "socketio"] = "websocket"
 
     @property
@@ -170,6 +172,9 @@ class Exchange(Protocol):
     title: str  # as people write it: "Gate.io"
     request_weight_per_s: float  # what we allow ourselves of the REST budget
     closed_since: str | None  # the date an exchange ended its business: off by default live, never paired there
+
+    headers: Mapping[str, str]  # of every request and handshake
+    relay_of: str | None  # the exchange whose book it repeats: late by nature, never paired with it
 
     def instrument_requests(self) -> list[HttpRequest]: ...
 

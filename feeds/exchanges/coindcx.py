@@ -34,6 +34,7 @@ class Adapter(AdapterBase):
 
     name = NAME
     title = "CoinDCX"
+    relay_of = "binance"
     endpoints = ENDPOINTS
     request_weight_per_s = 12.0  # of 16
     topics_per_message = 1

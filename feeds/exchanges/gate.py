@@ -7,6 +7,7 @@ message carries one channel, so channels have connections of their own.
 
 import dataclasses
 from collections.abc import Collection, Iterable, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -35,6 +36,7 @@ class Adapter(AdapterBase):
 
     name = NAME
     title = "Gate.io"
+    headers = MappingProxyType({"X-Gate-Size-Decimal": "1"})  # without it, sizes are cut to whole contracts
     endpoints = ENDPOINTS
     request_weight_per_s = 5.0  # of 20 that each endpoint allows
     topics_per_message = TOPICS_PER_MESSAGE

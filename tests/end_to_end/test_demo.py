@@ -9,9 +9,13 @@ from typing import Any
 import httpx
 import pytest
 
+from feeds.exchanges import load
+from market.exchanges import EXCHANGES as ALL
 from tests.app_process import App, running, wait_for
 
 EXCHANGES = ("binance", "bybit", "okx")
+# Perpetuals that each simulated exchange offers at least; the small ones are small in reality, too.
+LISTED = dict.fromkeys(ALL, 400) | {"deribit": 100, "bitmex": 120, "phemex": 120}
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +49,16 @@ def close(ours: float, theirs: float) -> bool:
     return abs(ours - theirs) <= 1e-9 * abs(theirs)
 
 
-@pytest.mark.parametrize("exchange", EXCHANGES)
+@pytest.mark.parametrize("exchange", ALL)
 def test_every_exchange_is_live_with_hundreds_of_contracts(app, exchange):
+    wait_for(lambda: exchange_row(app, exchange)["state"] == "live")
     row = exchange_row(app, exchange)
-    assert row["state"] == "live"
-    assert row["instruments"] >= 300
+    assert row["instruments"] >= LISTED[exchange]
     assert row["sockets_up"] == row["sockets"] > 0
     assert row["malformed"] == row["unknown"] == row["gaps"] == 0
     assert row["frames_per_s"] > 0
-    wait_for(lambda: exchange_row(app, exchange)["quotes_ok"] >= 0.9 * row["instruments"])
+    if load(exchange).relay_of is None:  # what a relay says is shown, and never counts as a quote to pair
+        wait_for(lambda: exchange_row(app, exchange)["quotes_ok"] >= 0.9 * row["instruments"])
 
 
 def test_every_answer_says_that_the_market_is_simulated(app):

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from typing import ClassVar
 
 import orjson
 from aiohttp import web
@@ -41,6 +42,8 @@ class Examplex:
 
     title = "Examplex"
     closed_since = None
+    relay_of = None
+    headers: ClassVar[dict[str, str]] = {}
     request_weight_per_s = 100.0
 
     def __init__(self, ws: str, rest: str = "http://127.0.0.1:9", **plan: object) -> None:

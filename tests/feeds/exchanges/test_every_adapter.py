@@ -1,5 +1,6 @@
 """What holds for all exchanges: the registry, the shape of plans, and that no frame can break a decoder."""
 
+import contextlib
 import json
 from math import isfinite
 
@@ -271,3 +272,21 @@ def test_no_frame_breaks_a_decoder_or_gets_nonsense_out(spoilt):
             assert all(number is None or number > 0.0 for number in numbers(word))
     (quote,) = decoder.feed(OTHER[name], 1.0)
     assert (quote.symbol, quote.bid_price) == ("ETH-USDT", 1.5)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize("name", EXCHANGES)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(frame=st.one_of(st.binary(max_size=200), st.text(max_size=200), JSON.map(json.dumps)))
+def test_no_frame_raises_anything_but_a_feed_error(name, frame):
+    decoder = load(name).decoder([])
+    with contextlib.suppress(FeedError):
+        decoder.feed(frame, 1.0)
+    with contextlib.suppress(FeedError):
+        decoder.feed_response("time", frame if isinstance(frame, bytes) else frame.encode("utf-8", "replace"), 1.0)
