@@ -101,8 +101,8 @@ class Comparer:
         }
         theirs = self.reference.list_markets(bodies)
         self.instruments.update(ours)
-        self.outcome.only_ours["instrument"] += len(ours.keys() - theirs.keys())
-        self.outcome.only_theirs["instrument"] += len(theirs.keys() - ours.keys())
+        for exchange_symbol in ours.keys() | theirs.keys():
+            self._note("listed", exchange_symbol, exchange_symbol in ours, exchange_symbol in theirs, where)
         for exchange_symbol in ours.keys() & theirs.keys():
             instrument = ours[exchange_symbol]
             for name in LISTING_FIELDS:

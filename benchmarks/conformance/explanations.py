@@ -50,7 +50,52 @@ def _smallest_unit(found: Comparison) -> bool:
     return settled and (times(1e8)(found) or times(1e9)(found))
 
 
+def only(side: str, *names: str) -> Condition:
+    """Only one side lists the contract; any contract if no names are given."""
+    return lambda found: found.ours is (side == "ours") and (not names or found.exchange_symbol in names)
+
+
 EXPLANATIONS: Sequence[Explanation] = (
+    Explanation(
+        "binance",
+        ("listed",),
+        only("ccxt", "BTCSTUSDT"),
+        "both",
+        "its contractType is empty and its status PENDING_TRADING: not a perpetual yet, though ccxt takes it for one",
+        "row BTCSTUSDT of captures/binance/instruments.jsonl",
+    ),
+    Explanation(
+        "okx",
+        ("listed",),
+        only("ccxt", "NEWCOIN-USDT-SWAP"),
+        "both",
+        "preopen without a contract value: its sizes cannot be stated yet",
+        "row NEWCOIN-USDT-SWAP of venues/samples/okx/instruments.json",
+    ),
+    Explanation(
+        "phemex",
+        ("listed",),
+        only("ccxt", "ETHUSD", "GOLDUSD", "LSKUSDT"),
+        "both",
+        "delisted contracts stay in Phemex's list for good; we leave them out",
+        "status Delisted in venues/samples/phemex/instruments.json",
+    ),
+    Explanation(
+        "deribit",
+        ("listed",),
+        only("ours", "BTC-PERPETUAL", "ETH-PERPETUAL"),
+        "ours",
+        "rows of 2021 have no counter_currency and no settlement_currency, without which ccxt stops",
+        "captures/deribit/instruments.jsonl",
+    ),
+    Explanation(
+        "bitget",
+        ("listed",),
+        only("ours", "BTCUSDT", "PEPEUSDT"),
+        "ours",
+        "the fixture's rows are shortened; ccxt stops without supportMarginCoins",
+        "captures/bitget/instruments.jsonl",
+    ),
     Explanation(
         "bitmex",
         ("contract_multiplier", "lot_size"),

@@ -45,7 +45,9 @@ def test_both_read_the_recordings_alike(exchange, outcome_of):
 
 
 @pytest.mark.recordings
-@pytest.mark.parametrize("entry", EXPLANATIONS, ids=lambda entry: f"{entry.exchange}-{entry.fields[0]}")
+@pytest.mark.parametrize(
+    "entry", EXPLANATIONS, ids=lambda entry: f"{entry.exchange}-{entry.fields[0]}-{entry.why[:20]}"
+)
 def test_every_explanation_is_still_needed(entry, outcome_of):
     different = [found for found in outcome_of(entry.exchange).comparisons if not found.equal]
 
