@@ -21,7 +21,7 @@ from feeds.stats import FeedLog
 from market.models import Depth, Instrument, MarketWord, Status
 
 DEFAULT_CAP = 20  # books watched at a time on one exchange
-STUCK_S = 15.0  # a book that has been out of step for this long is asked for once more
+STUCK_S = 6.0  # a book out of step for this long is asked for once more; a session does so every 5 s at most
 NAMED = 5  # symbols named in one line of the log
 
 OpenSession = Callable[[Exchange, ConnectionPlan, Sequence[str], Listener], Session]
@@ -39,7 +39,7 @@ class DepthSink(Protocol):
         ...
 
     def stuck_depth(self, exchange: str, before: float) -> Sequence[str]:
-        """The symbols whose books have been resyncing since before a time, epoch s."""
+        """The symbols whose books have been resyncing or lost since before a time, epoch s."""
         ...
 
 
@@ -65,7 +65,9 @@ def depth_of(exchange: Exchange, instrument: Instrument) -> list[Asked]:
     usual, both = topics(DEFAULT_CHANNELS), topics({*DEFAULT_CHANNELS, "depth"})
     asked = []
     for plan in exchange.connections([instrument], {"depth"}):
-        wanted = tuple(topic for topic in plan.topics if topic not in always)
+        special = tuple(topic for topic in plan.topics if topic not in always)
+        # What comes with the quotes of the same pool is only of interest where it is all that brings the book.
+        wanted = tuple(topic for topic in special if topic not in usual.get(plan.pool, ())) or special
         if wanted:
             # Where depth takes the quotes' place on a socket, it must not be asked for on theirs.
             shared = plan.pool in usual and set(usual[plan.pool]) <= set(both.get(plan.pool, ()))
@@ -111,6 +113,7 @@ class DepthWatch:
         self._own: dict[Connection, asyncio.Task[None]] = {}
         self._numbers = count(1)
         self._beyond: tuple[str, ...] = ()
+        self._asked_again: dict[str, float] = {}  # when, epoch s
 
     def want(self, symbols: Sequence[str]) -> None:
         """Watch these books and no others, the first ones if there are more than the cap."""
@@ -190,6 +193,7 @@ class DepthWatch:
 
     def _drop(self, symbol: str) -> None:
         del self._watched[symbol]
+        self._asked_again.pop(symbol, None)
         for topic in [topic for topic, owner in self.topics.items() if owner == symbol]:
             del self.topics[topic]
             carrier = self._carriers.pop(topic, None)
@@ -229,13 +233,14 @@ class DepthWatch:
             return
         now = time.time()
         for symbol in self._sink.stuck_depth(self._exchange.name, now - STUCK_S):
+            if now - self._asked_again.get(symbol, 0.0) < STUCK_S:
+                continue
+            self._asked_again[symbol] = now
             for topic, carrier in self._carriers.items():
-                if self.topics.get(topic) == symbol:
+                if self.topics.get(topic) == symbol and carrier.session is not None:
+                    # The decoder is not reset: it waits for a whole book already, and passes over changes till then.
                     carrier.unsubscribe((topic,))
-                    if carrier.session is not None:
-                        carrier.session.decoder.reset((topic,))
                     carrier.subscribe((topic,))
-            self._sink.mark_depth(self._exchange.name, (symbol,), "lost")  # until it comes; and not again at once
 
 
 class _DepthOnly:

@@ -111,13 +111,13 @@ class DepthStore:
         """One contract's ladder; None if nobody has asked for it yet."""
         return self._ladders.get((exchange, symbol))
 
-    def resyncing(self, exchange: str, before: float) -> tuple[str, ...]:
-        """The symbols of an exchange whose books have been out of step since before a time."""
+    def stuck(self, exchange: str, before: float) -> tuple[str, ...]:
+        """The symbols of an exchange whose books have been out of step or lost since before a time."""
         with self._lock:
             return tuple(
                 ladder.symbol
                 for ladder in self._ladders.values()
-                if ladder.exchange == exchange and ladder.state == "resyncing" and ladder.since < before
+                if ladder.exchange == exchange and ladder.state in ("resyncing", "lost") and ladder.since < before
             )
 
 

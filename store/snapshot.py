@@ -308,8 +308,8 @@ class SnapshotStore:
         self.depths.mark(exchange, symbols, state, time.time())
 
     def stuck_depth(self, exchange: str, before: float) -> Sequence[str]:
-        """The symbols whose books have been resyncing since before a time, epoch s."""
-        return self.depths.resyncing(exchange, before)
+        """The symbols whose books have been resyncing or lost since before a time, epoch s."""
+        return self.depths.stuck(exchange, before)
 
     # -- reading -----------------------------------------------------------------------------------------------
 

@@ -263,3 +263,22 @@ def test_a_book_in_the_units_of_another_contract_is_forgotten():
             await until(lambda: state(store, "BTC") == "live")
 
     asyncio.run(scenario())
+
+
+def test_a_book_that_stays_out_of_step_is_asked_for_again(monkeypatch):
+    """A session asks again every five seconds at most: a second gap within them would never be mended."""
+    monkeypatch.setattr("feeds.depth.STUCK_S", 0.5)
+
+    async def scenario():
+        server = Server()
+        async with server.running(), running(server) as (feed, store):
+            feed.depth.want(["BTC-USDT"])
+            for gap in (1, 2):
+                await until(lambda: state(store, "BTC") == "live")
+                server.skipped += 1
+                await until(lambda gap=gap: feed.gaps == gap)
+            assert state(store, "BTC") == "resyncing"
+            asked = len([message for _, message in server.requests if "depth:BTC" in message["topics"]])
+            await until(lambda: len([row for _, row in server.requests if "depth:BTC" in row["topics"]]) >= asked + 2)
+
+    asyncio.run(scenario())

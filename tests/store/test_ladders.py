@@ -81,8 +81,8 @@ def test_marks_last_until_the_next_good_book(store):
     store.write(book())
     store.mark("bybit", ["BTC-USDT"], "resyncing", NOW + 1)
 
-    assert store.resyncing("bybit", NOW + 1) == ()
-    assert store.resyncing("bybit", NOW + 2) == ("BTC-USDT",)
+    assert store.stuck("bybit", NOW + 1) == ()
+    assert store.stuck("bybit", NOW + 2) == ("BTC-USDT",)
     store.write(book(received=NOW + 3))
     assert ladder(store).state == "live"
 
@@ -94,7 +94,7 @@ def test_the_snapshot_store_passes_books_on():
     assert store.depths.get("bybit", "BTC-USDT").state == "live"
     store.mark_depth("bybit", ["BTC-USDT"], "lost")
     assert store.depths.get("bybit", "BTC-USDT").state == "lost"
-    assert store.stuck_depth("bybit", NOW) == ()
+    assert store.stuck_depth("bybit", 0.0) == ()
 
 
 def test_a_wish_lasts_from_its_last_look():
