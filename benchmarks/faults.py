@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import httpx
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from analytics.quality import Verdict
 from benchmarks.market import Endpoints, simulator
@@ -34,6 +35,7 @@ RECOVER_TIMEOUT_S = 60.0
 TICK_S = 0.2
 COMPARE_EVERY_S = 0.5
 COMPARE_WITHIN_S = 1.0
+RELAY_FRESH_S = 10.0
 SHARE_BACK = 0.97  # of the quotes that were good before; some go quiet by themselves
 GRACE_S = 8.0  # how long a delisting may stay unnoticed where the exchange only tells by its listing
 
@@ -121,16 +123,17 @@ class Suite:
         return next(status for status in self.feed.status() if status.exchange == exchange)
 
     def good(self, exchange: str) -> int:
-        view = self.desk.view
-        column = view.judgement.snapshot.grid.exchange_index[exchange]
-        return int(np.sum(view.judgement.verdicts[:, column] == Verdict.OK))
+        return int(np.sum(self._fit(exchange)))
 
-    def _verdict(self, exchange: str, symbol: str) -> Verdict:
-        view = self.desk.view
-        grid = view.judgement.snapshot.grid
-        if symbol not in grid.symbol_index:
-            return Verdict.NOT_LISTED
-        return Verdict(int(view.judgement.verdicts[grid.symbol_index[symbol], grid.exchange_index[exchange]]))
+    def _fit(self, exchange: str) -> NDArray[np.bool_]:
+        """Which symbols' quotes are good; of a relay, which is never paired, those that are fed and fresh."""
+        judgement = self.desk.view.judgement
+        column = judgement.snapshot.grid.exchange_index[exchange]
+        if load(exchange).relay_of is None:
+            return judgement.verdicts[:, column] == Verdict.OK
+        with np.errstate(invalid="ignore"):
+            fresh = judgement.age_s[:, column] < RELAY_FRESH_S
+        return fresh & (judgement.snapshot["live"][:, column] == 1.0) & judgement.snapshot.grid.trading[:, column]
 
     def _wait_until_live(self, exchange: str) -> None:
         until = time.monotonic() + START_TIMEOUT_S
@@ -155,10 +158,8 @@ class Suite:
 
     def _some_contract(self, exchange: str) -> tuple[str, str]:
         """A lively one whose quote is good now, another one each time."""
-        view = self.desk.view
-        grid = view.judgement.snapshot.grid
-        column = grid.exchange_index[exchange]
-        good = np.flatnonzero(view.judgement.verdicts[:, column] == Verdict.OK)
+        grid = self.desk.view.judgement.snapshot.grid
+        good = np.flatnonzero(self._fit(exchange))
         symbol = grid.symbols[good[int(time.monotonic() * 7) % len(good)]]
         return symbol, grid.instruments[exchange, symbol].exchange_symbol
 
@@ -199,7 +200,10 @@ class Suite:
         if trial.fault.shown == "clock":  # it has to be noticed that the clock went back, too
             clocks = [event for event in status.events if event.kind == "clock" and event.time > trial.events_before]
             return len(clocks) >= 2
-        return trial.symbol is None or self._verdict(trial.exchange, trial.symbol) is Verdict.OK
+        grid = self.desk.view.judgement.snapshot.grid
+        if trial.symbol is None:
+            return True
+        return trial.symbol in grid.symbol_index and bool(self._fit(trial.exchange)[grid.symbol_index[trial.symbol]])
 
     def compare(self, trials: Sequence[Trial]) -> None:
         """Count quotes that the desk holds good and the simulator never had in the last seconds."""
