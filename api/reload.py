@@ -45,7 +45,7 @@ class Reloaded(BaseModel):
     as_of: Annotated[float, about("When it was done, UTC seconds since 1970.")]
     overrides: Annotated[int, about("Entries now in force.")]
     count: Annotated[int, about("Changes.")]
-    changes: list[ChangeRow]
+    changes: Annotated[list[ChangeRow], about("One row a listing and thing changed.")]
 
 
 def add_reload(api: APIRouter, desk: Desk) -> None:
