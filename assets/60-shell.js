@@ -113,14 +113,14 @@
   }
   setInterval(showClock, 200);
 
-  const PLACES = {o: "nav-o", p: "nav-p", s: "nav-s", e: "nav-e"};
+  const PLACES = {o: "nav-o", p: "nav-p", s: "nav-s", e: "nav-e", i: "nav-i"};
   let going = 0;
 
   document.addEventListener("keydown", event => {
     const typing = event.target.closest && event.target.closest("input, select, textarea, [contenteditable]");
     if (event.key === "Escape") {
       if (typing) event.target.blur();
-      else click("drawer-close");
+      else ["drawer-close", "instruments-close"].forEach(click);
       return;
     }
     if (typing || event.ctrlKey || event.metaKey || event.altKey) return;

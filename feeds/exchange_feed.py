@@ -199,6 +199,8 @@ class ExchangeFeed:
         self._sink.set_instruments(self.exchange.name, unchanged)
         self._sink.set_instruments(self.exchange.name, self.instruments)
         self._sink.lose(self.exchange.name, [row.symbol for row in self.instruments])
+        self.depth.update(unchanged, self._decoded)
+        self.depth.update(self.instruments, self._decoded)
         for connection in stopped:
             self._tasks[connection] = asyncio.create_task(connection.run())
 

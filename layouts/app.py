@@ -1,4 +1,4 @@
-"""The Dash app: the frame, four pages, and everything they need served from here."""
+"""The Dash app: the frame, the pages, and everything they need served from here."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import fastapi
 
 from desk import Desk
 from layouts.exchanges import callbacks as exchanges
+from layouts.instruments import callbacks as instruments
 from layouts.opportunities import callbacks as opportunities
 from layouts.overview import callbacks as overview
 from layouts.shell import callbacks as shell
@@ -54,7 +55,7 @@ def build_app(desk: Desk, server: fastapi.FastAPI) -> dash.Dash:
         index_string=INDEX,
     )
     app.layout = layout.frame(desk.settings.refresh_ms, desk.settings.stale_after_s)
-    for part in (shell, overview, opportunities, spreads, exchanges):
+    for part in (shell, overview, opportunities, spreads, exchanges, instruments):
         part.register(app, desk)
     # Dash 4.4 lists its assets at the first request for "/" and serves a deep link that comes before without any.
     app._setup_server()

@@ -8,6 +8,7 @@ from dash import html
 from desk import Desk
 from layouts.components import pane_head
 from layouts.exchanges import layout as exchanges
+from layouts.instruments import layout as instruments
 from layouts.opportunities import layout as opportunities
 from layouts.overview import layout as overview
 from layouts.spreads import layout as spreads
@@ -23,6 +24,7 @@ PAGES: dict[str, Page] = {
     "/": overview.page,
     "/opportunities": opportunities.page,
     "/spreads": spreads.page,
+    "/instruments": instruments.page,
     "/exchanges": exchanges.page,
 }
 

@@ -10,6 +10,7 @@ PAGES = (  # path, word, icon, key after g
     ("/", "Overview", "layout-dashboard", "o"),
     ("/opportunities", "Opportunities", "arrow-left-right", "p"),
     ("/spreads", "Spreads", "git-compare", "s"),
+    ("/instruments", "Instruments", "list", "i"),
     ("/exchanges", "Exchanges", "server", "e"),
 )
 COUNTS = {"/opportunities": ids.RAIL_OPPORTUNITIES, "/exchanges": ids.RAIL_EXCHANGES}

@@ -13,7 +13,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 pytestmark = pytest.mark.browser
 
 PATIENCE_S = 15.0
-PAGES = ("/", "/opportunities", "/spreads", "/exchanges")
+PAGES = ("/", "/opportunities", "/spreads", "/instruments", "/exchanges")
 
 
 class Page:
@@ -88,7 +88,13 @@ def test_no_page_logs_an_error(page, path):
 
 def test_walking_through_all_pages_logs_no_error(page):
     page.open("/")
-    for key, path in (("p", "/opportunities"), ("s", "/spreads"), ("e", "/exchanges"), ("o", "/")):
+    for key, path in (
+        ("p", "/opportunities"),
+        ("s", "/spreads"),
+        ("i", "/instruments"),
+        ("e", "/exchanges"),
+        ("o", "/"),
+    ):
         page.keys("g", key)
         page.until("return location.pathname === arguments[0]", path)
         page.ticks(2)
