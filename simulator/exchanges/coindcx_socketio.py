@@ -76,7 +76,7 @@ class Server:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        quiet = logging.getLogger(f"{__name__}.library")
+        quiet = logging.getLogger(f"{__name__}.engine")
         quiet.setLevel(logging.CRITICAL)  # a client's bad packet is its own affair
         self._server = socketio.AsyncServer(
             async_mode="aiohttp",
