@@ -2,7 +2,7 @@
 
 import logging
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -56,6 +56,22 @@ class AdapterBase:
             return orjson.loads(body)
         except ValueError as error:
             raise BadListing(self.name, f"the listing is no JSON: {describe(error)}") from error
+
+    def _read_rows(
+        self, rows: Iterable[Any], read: Callable[[Any], Instrument | None], id_field: str
+    ) -> list[Instrument]:
+        """Read a listing row by row: what `read` answers None to is left out, a bad row loses only itself."""
+        instruments: list[Instrument] = []
+        for row in rows:
+            try:
+                instrument = read(row)
+                if instrument is None:
+                    self._ignored.add(row[id_field])
+                else:
+                    instruments.append(instrument)
+            except Exception as error:  # one row of hundreds
+                self._bad_listing_row(row, error)
+        return instruments
 
     def _bad_listing_row(self, row: Any, error: Exception) -> None:
         self._log.warning("left out an unreadable listing: %s in %.200r", describe(error), row)

@@ -312,16 +312,11 @@ class Adapter(AdapterBase):
                     raise BadListing(NAME, f"not an exchangeInfo: {other!r:.120}")
         if not rows:
             raise BadListing(NAME, "no exchangeInfo among the answers")
-        instruments = []
-        for row in rows:
-            try:
-                if row["contractType"] in PERPETUAL_TYPES:
-                    instruments.append(read_row(row, intervals))
-                else:
-                    self._ignored.add(row["symbol"])
-            except Exception as error:  # one row of 900
-                self._bad_listing_row(row, error)
-        return self._kept(instruments)
+
+        def read(row: Any) -> Instrument | None:
+            return read_row(row, intervals) if row["contractType"] in PERPETUAL_TYPES else None
+
+        return self._kept(self._read_rows(rows, read, "symbol"))
 
     def connections(
         self, instruments: Sequence[Instrument], channels: Collection[Channel] = DEFAULT_CHANNELS

@@ -54,15 +54,7 @@ class Adapter(AdapterBase):
                     pass
                 case other:
                     raise BadListing(NAME, f"not a list of contracts: {other!r:.120}")
-            for row in rows:
-                try:
-                    instrument = read_row(row)
-                    if instrument is None:
-                        self._ignored.add(row["symbol"])
-                    else:
-                        instruments.append(instrument)
-                except Exception as error:  # one row of 800
-                    self._bad_listing_row(row, error)
+            instruments += self._read_rows(rows, read_row, "symbol")
         return self._kept(instruments)
 
     def connections(

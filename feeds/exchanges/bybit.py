@@ -374,14 +374,7 @@ class Adapter(AdapterBase):
                     pass
                 case other:
                     raise BadListing(NAME, f"not an instruments-info: {other!r:.120}")
-            for row in rows:
-                try:
-                    if row["contractType"] in KINDS:
-                        instruments.append(read_row(row))
-                    else:
-                        self._ignored.add(row["symbol"])
-                except Exception as error:  # one row of 800
-                    self._bad_listing_row(row, error)
+            instruments += self._read_rows(rows, _read_perpetual, "symbol")
         return self._kept(instruments)
 
     def connections(
@@ -425,6 +418,10 @@ class Adapter(AdapterBase):
     def decoder(self, instruments: Iterable[Instrument]) -> Decoder:
         """A decoder with the state of one new connection."""
         return Decoder(instruments, self._ignored)
+
+
+def _read_perpetual(row: Any) -> Instrument | None:
+    return read_row(row) if row["contractType"] in KINDS else None
 
 
 def _request(operation: str, topics: Sequence[str], request_id: str) -> str:

@@ -56,15 +56,7 @@ class Adapter(AdapterBase):
                     pass
                 case other:
                     raise BadListing(NAME, f"not a list of instruments: {other!r:.120}")
-            for row in rows:
-                try:
-                    instrument = read_row(row)
-                    if instrument is None:
-                        self._ignored.add(row["instrument_name"])
-                    else:
-                        instruments.append(instrument)
-                except Exception as error:  # one row of 130
-                    self._bad_listing_row(row, error)
+            instruments += self._read_rows(rows, read_row, "instrument_name")
         return self._kept(instruments)
 
     def connections(

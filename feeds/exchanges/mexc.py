@@ -6,6 +6,7 @@ Mark, index and funding of all contracts come from one REST list, which the exch
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import orjson
@@ -48,17 +49,8 @@ class Adapter(AdapterBase):
         """Read the list of contracts and, where it came, that of funding rates. Raises BadListing."""
         rows, intervals = self._rows(bodies)
         by_api = any(isinstance(row, dict) and row.get("apiAllowed") for row in rows)
-        instruments = []
-        for row in rows:
-            try:
-                instrument = read_row(row, intervals, by_api)
-                if instrument is None:
-                    self._ignored.add(row["symbol"])
-                else:
-                    instruments.append(instrument)
-            except Exception as error:  # one row of 1200
-                self._bad_listing_row(row, error)
-        return self._kept(instruments)
+        read = partial(read_row, intervals=intervals, by_api=by_api)
+        return self._kept(self._read_rows(rows, read, "symbol"))
 
     def _rows(self, bodies: Sequence[bytes]) -> tuple[list[Any], dict[str, float]]:
         """Listed rows and funding intervals. The two lists look alike but for their rows."""

@@ -52,15 +52,7 @@ class Adapter(AdapterBase):
                     pass
                 case other:
                     raise BadListing(NAME, f"not an instruments answer: {other!r:.120}")
-            for row in rows:
-                try:
-                    instrument = read_row(row)
-                    if instrument is None:
-                        self._ignored.add(row["instId"])
-                    else:
-                        instruments.append(instrument)
-                except Exception as error:  # one row of 300
-                    self._bad_listing_row(row, error)
+            instruments += self._read_rows(rows, read_row, "instId")
         return self._kept(instruments)
 
     def connections(

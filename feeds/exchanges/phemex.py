@@ -6,6 +6,7 @@ takes one symbol; an unsubscription from books drops all books of the socket, so
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 
 import orjson
 
@@ -58,15 +59,7 @@ class Adapter(AdapterBase):
                 case other:
                     raise BadListing(NAME, f"not a products answer: {other!r:.120}")
             value_scales = {c["currency"]: int(c["valueScale"]) for c in data.get("currencies") or []}
-            for row in rows:
-                try:
-                    instrument = read_row(row, value_scales)
-                    if instrument is None:
-                        self._ignored.add(row["symbol"])
-                    else:
-                        instruments.append(instrument)
-                except Exception as error:  # one row of 900
-                    self._bad_listing_row(row, error)
+            instruments += self._read_rows(rows, partial(read_row, value_scales=value_scales), "symbol")
         return self._kept(instruments)
 
     def connections(
