@@ -84,7 +84,7 @@ class Connection:
             self._retire()
             self.failures = 1 if flowed else self.failures + 1
             self.reconnects += 1
-            self.last_failure = describe(error)
+            self.last_failure = describe(error, session.plan.url)
             if not is_expected(error):
                 logger.error("%s: the session ended by a bug of ours", self.plan.name, exc_info=error)
             self._on_lost(tuple(self.topics))

@@ -21,6 +21,7 @@ from feeds.rest import Response, RestClient
 from feeds.session import Listener, Session
 from feeds.stats import FeedLog, FrameRate
 from feeds.status import ExchangeStatus, IntervalChange, SocketStatus, State
+from feeds.unheard import Unheard
 from market.models import Funding, Instrument, MarketWord, Status
 from market.overrides import Change, Note, Overrides, apply_overrides, differences
 
@@ -46,6 +47,8 @@ class Sink(DepthSink, Protocol):
     def set_server_time(self, exchange: str, server_time: float, sent_time: float, received_time: float) -> bool: ...
 
     def lateness_s(self, exchange: str) -> float | None: ...
+
+    def unheard(self, exchange: str) -> Sequence[str]: ...
 
     def beat(self, now: float) -> None: ...
 
@@ -79,6 +82,7 @@ class ExchangeFeed:
         self._connections: list[Connection] = []
         self._tasks: dict[Connection, asyncio.Task[None]] = {}
         self.depth = DepthWatch(exchange, sink, self.log, depth_cap, self._connections, self._session, self)
+        self._unheard = Unheard(exchange, sink, self.log)
         self._reread = asyncio.Event()
         self._rate = FrameRate()
         self._next_listing: float | None = None
@@ -310,6 +314,9 @@ class ExchangeFeed:
         self.log.add("info", "listing", reason)
         self._reread.set()
 
+    def on_closing(self, session: Session, reason: str) -> None:
+        self.log.add("info", "socket", f"{session.name}: {reason}")
+
     def on_quiet(self, session: Session, after_s: float) -> None:
         self.log.add("warning", "feed", f"{session.name}: no data for {after_s:.1f} s, its quotes are not used")
         self._on_lost(tuple(session.topics))
@@ -339,6 +346,7 @@ class ExchangeFeed:
         while True:
             self._rate.observe(self.frames)
             self.depth.tend()
+            self._unheard.tend(self._connections, self.instruments)
             state, reason = self._judge()
             if state != self._state:
                 self._since = time.time()

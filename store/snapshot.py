@@ -33,7 +33,7 @@ FIELDS: Final = (
     "event_time",
     "received_time",
     "lag_s",  # how late the quote came, over the exchange's floor
-    "live",  # 1 while the connection that brought the quote is up
+    "live",  # 1 while the connection that brought the quote is up, and what is polled does not contradict it
     # written by a Funding
     "mark_price",
     "index_price",
@@ -52,13 +52,16 @@ INDEX: Final[Mapping[str, int]] = {name: i for i, name in enumerate(FIELDS)}
 _QUOTE = struct.Struct("8d")
 _BOOK = struct.Struct("4d")
 _TOP = struct.Struct("5d")
+_PRICES = struct.Struct("2d")
 _SEEN = struct.Struct("6d")
 _NUMBER = struct.Struct("d")
 _ROW_BYTES: Final = 8 * F
 _EVENT, _RECEIVED, _LAG, _LIVE = (INDEX[name] for name in ("event_time", "received_time", "lag_s", "live"))
 
 LATE_S: Final = 0.5  # a quote later than this that changes nothing is a repetition, not a late change
-REORDER_S: Final = 1.0  # what comes within this of a newer quote, by both clocks, was overtaken by it
+UNTOLD_S: Final = 2.0  # a stream that has said nothing for this long should agree with what is polled
+REORDER_S: Final = 1.0  # what comes just after a quote that is newer by up to this was overtaken by it
+TOGETHER_S: Final = 0.25  # just after
 
 
 @dataclass(frozen=True)
@@ -218,7 +221,8 @@ class SnapshotStore:
         """Take over what one message said. Words about contracts that are not listed are ignored.
 
         polled: the words answer a request. They are true as of now, however long ago the book last changed, so their
-        event times say nothing about delays.
+        event times say nothing about delays. They confirm what a stream said; a price that no stream told is not used
+        until it is polled once more, because the next change would not be told either.
         """
         with self._lock:
             cells = self._cells
@@ -242,12 +246,16 @@ class SnapshotStore:
         bid_size = NAN if quote.bid_size is None else quote.bid_size
         ask_price = NAN if quote.ask_price is None else quote.ask_price
         ask_size = NAN if quote.ask_size is None else quote.ask_size
-        event_time, lag = NAN, 0.0
+        event_time, lag, live = NAN, 0.0, 1.0
+        old = _SEEN.unpack_from(buffer, offset)
+        if polled and _PRICES.pack(old[0], old[2]) != _PRICES.pack(bid_price, ask_price):
+            if quote.received_time - old[5] < UNTOLD_S and _NUMBER.unpack_from(buffer, offset + 8 * _LIVE)[0]:
+                return  # the stream has just spoken, perhaps after the answer was written
+            live = 0.0
         if quote.event_time is not None:
             event_time = quote.event_time
-            old = _SEEN.unpack_from(buffer, offset)
             # Overtaken: both came just now. A long way back is another clock, and a lost quote yields to any other.
-            just_now = 0.0 < old[4] - event_time < REORDER_S and quote.received_time - old[5] < REORDER_S
+            just_now = 0.0 < old[4] - event_time < REORDER_S and quote.received_time - old[5] < TOGETHER_S
             if just_now and _NUMBER.unpack_from(buffer, offset + 8 * _LIVE)[0]:
                 self.overtaken[quote.exchange] += 1
                 return
@@ -261,12 +269,12 @@ class SnapshotStore:
                 if lag > LATE_S and _TOP.pack(*old[:5]) == _TOP.pack(
                     bid_price, bid_size, ask_price, ask_size, event_time
                 ):
-                    # An idle book repeated: it is no later than it was.
-                    (lag,) = _NUMBER.unpack_from(buffer, offset + 8 * _LAG)
+                    # An idle book repeated is no later than it was, as far as its stream tells changes in time.
+                    lag = max(_NUMBER.unpack_from(buffer, offset + 8 * _LAG)[0], clock.recent_s() or 0.0)
                 else:
                     lag = clock.observe(event_time, quote.received_time)
         _QUOTE.pack_into(
-            buffer, offset, bid_price, bid_size, ask_price, ask_size, event_time, quote.received_time, lag, 1.0
+            buffer, offset, bid_price, bid_size, ask_price, ask_size, event_time, quote.received_time, lag, live
         )
 
     def lose(self, exchange: str, symbols: Iterable[str]) -> None:
@@ -298,6 +306,14 @@ class SnapshotStore:
         """How late the exchange's last quotes came, over its floor; None before any."""
         with self._lock:
             return self._clocks[exchange].recent_s()
+
+    def unheard(self, exchange: str) -> Sequence[str]:
+        """The trading contracts of an exchange that have no quote which a stream told or a second answer confirmed."""
+        with self._lock:
+            grid = self._cells.grid
+            column = grid.exchange_index[exchange]
+            rows = np.flatnonzero(grid.trading[:, column] & (self._cells.data[:, column, _LIVE] != 1.0))
+            return [grid.symbols[row] for row in rows]
 
     def watch_depth(self, exchange: str, watched: Collection[str], left_out: Collection[str]) -> None:
         """Keep the books of exactly these symbols of an exchange; those left out cannot be had."""

@@ -18,6 +18,8 @@ INF = float("inf")
 # An update id far below the last one is an old message, unless the exchange's clock has moved on by this much: then
 # the exchange has restarted its count, and holding on to the old one would silence the symbol.
 RECOUNT_MS = 10_000
+# What was overtaken comes together with what overtook it, and is not much older.
+SET_BACK_S, TOGETHER_S = 1.0, 0.25
 
 
 def number(value: Any) -> float | None:
@@ -74,6 +76,14 @@ def required(value: float | None, what: str) -> float:
     if value is None or value == 0.0:
         raise ValueError(f"no {what}")
     return value
+
+
+def clock_set_back(behind_s: float, apart_s: float) -> bool:
+    """Whether a message is older than the last one because the exchange's clock was set, not because of its way.
+
+    behind_s: by how much it is older. apart_s: how long after the last one it was received.
+    """
+    return behind_s >= SET_BACK_S and apart_s >= TOGETHER_S
 
 
 class Contract:
@@ -147,6 +157,8 @@ class Contract:
 
 class ContractDecoder:
     """The part of a decoder that is the same everywhere. Subclasses read frames in `_read` and bodies in `_answer`."""
+
+    notices_loss = True
 
     def __init__(self, exchange: str, instruments: Iterable[Instrument], ignored: Collection[str]) -> None:
         self.exchange = exchange

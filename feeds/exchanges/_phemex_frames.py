@@ -123,6 +123,8 @@ class Decoder(fields.ContractDecoder):
     deep: whether scaled books, which come with 30 levels in any case, are also told as Depth.
     """
 
+    notices_loss = False
+
     def __init__(self, instruments: Iterable[Instrument], ignored: Collection[str] = (), deep: bool = False) -> None:
         self._windows: dict[str, _Window] = {}
         self._divisors: dict[str, float] = {}
@@ -209,7 +211,9 @@ class Decoder(fields.ContractDecoder):
             return self._lost(message, window, "a change came before any snapshot")
         elif message.sequence <= window.sequence:
             self.outdated += 1
-            return ()
+            if message.sequence == window.sequence:
+                return ()
+            return self._lost(message, window, "a change came too late to be merged")
         depth = message.depth if 0 < message.depth < SCALED_BOOK_DEPTH else SCALED_BOOK_DEPTH
         window.merge(sides, depth)
         window.sequence, window.timestamp, window.received = message.sequence, message.timestamp, received_time

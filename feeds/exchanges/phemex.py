@@ -7,6 +7,7 @@ takes one symbol; an unsubscription from books drops all books of the socket, so
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import orjson
 
@@ -59,7 +60,7 @@ class Adapter(AdapterBase):
                 case other:
                     raise BadListing(NAME, f"not a products answer: {other!r:.120}")
             value_scales = {c["currency"]: int(c["valueScale"]) for c in data.get("currencies") or []}
-            instruments += self._read_rows(rows, partial(read_row, value_scales=value_scales), "symbol")
+            instruments += self._read_rows(rows, partial(_read, value_scales=value_scales), "symbol")
         return self._kept(instruments)
 
     def connections(
@@ -130,6 +131,16 @@ class Adapter(AdapterBase):
     def decoder(self, instruments: Iterable[Instrument]) -> Decoder:
         """A decoder with the state of one new connection."""
         return Decoder(instruments, self._ignored, self._deep)
+
+
+def _read(row: Mapping[str, Any], value_scales: Mapping[str, int]) -> Instrument | None:
+    """The instrument of a product. Hundreds were delisted years ago: those in an older form are just left out."""
+    try:
+        return read_row(row, value_scales)
+    except (KeyError, TypeError, ValueError):
+        if isinstance(row, Mapping) and row.get("status") == "Delisted":
+            return None
+        raise
 
 
 def _call(method: str, params: list[str | bool | int], request_id: str) -> str:

@@ -12,7 +12,7 @@ import orjson
 from aiohttp import web
 
 from simulator.book import DepthMemory, Levels
-from simulator.exchanges.base import Exchange
+from simulator.exchanges.base import Exchange, json_response
 from simulator.exchanges.bitmex_listings import bitmex_listings
 from simulator.exchanges.bitmex_rest import STATES, BitmexRest, Row, iso
 from simulator.limits import SlidingWindow
@@ -178,6 +178,19 @@ class Bitmex(Exchange):
         if listing is None or listing.status == CLOSED:
             raise TopicError(f"Unknown or expired symbol: {symbol}")
         return table, symbol
+
+    def is_about(self, key: object, listing: Listing) -> bool:
+        return key == ("quote", "")  # the quotes of all contracts are one subscription
+
+    def frame_mark(self, listing: Listing) -> bytes:
+        return b'{"table":"quote"'
+
+    def is_numbered(self, key: object) -> bool:
+        return isinstance(key, tuple) and key[0] in BOOKS
+
+    def maintenance_answer(self) -> web.Response:
+        message = "The system is currently overloaded. Please try again later."
+        return json_response({"error": {"message": message, "name": "HTTPError"}}, 503)
 
     def topic_ended(self, key: object) -> None:
         if isinstance(key, tuple):
