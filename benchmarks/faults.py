@@ -180,7 +180,7 @@ class Suite:
     def begin(self, exchange: str, fault: Fault, usual: int) -> Trial:
         trial = Trial(exchange, fault, good_before=usual)
         if fault.books:
-            self._watch_books(exchange, self._liveliest(exchange)[:BOOKS])
+            self._books[exchange] = tuple(self._liveliest(exchange)[:BOOKS])
         if fault.one_contract:
             trial.symbol, trial.exchange_symbol = self._some_contract(exchange, fault)
         if fault.network:
@@ -199,8 +199,7 @@ class Suite:
         return trial
 
     def _end(self, trial: Trial) -> None:
-        if trial.fault.books:
-            self._watch_books(trial.exchange, ())
+        self._books.pop(trial.exchange, None)
         if "status" in trial.fault.ask:
             refused = self._stats(trial.exchange)["refused"]
             if refused > MOST_REQUESTS:
@@ -209,10 +208,6 @@ class Suite:
     def _stats(self, exchange: str) -> dict[str, Any]:
         stats: dict[str, Any] = self.control.get("/stats").json()["exchanges"][exchange]
         return stats
-
-    def _watch_books(self, exchange: str, symbols: Sequence[str]) -> None:
-        self._books[exchange] = tuple(symbols)
-        self.feed.watch_depth(self._books)
 
     def _some_contract(self, exchange: str, fault: Fault) -> tuple[str, str]:
         """One whose quote is good now, another one each time unless it has to be the liveliest."""
@@ -234,6 +229,8 @@ class Suite:
     def observe(self, trial: Trial) -> None:
         """Note when the fault is first shown, and when all is well again."""
         now = time.monotonic()
+        for symbol in self._books.get(trial.exchange, ()):
+            self.desk.look(symbol, (trial.exchange,))
         status = self.status(trial.exchange)
         if trial.ended is None and now - trial.started >= trial.fault.lasts_s:
             trial.ended = now

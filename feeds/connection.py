@@ -85,6 +85,8 @@ class Connection:
             self.failures = 1 if flowed else self.failures + 1
             self.reconnects += 1
             self.last_failure = describe(error, session.plan.url)
+            if session.farewell:
+                self.last_failure += f" ({session.farewell})"
             if not is_expected(error):
                 logger.error("%s: the session ended by a bug of ours", self.plan.name, exc_info=error)
             self._on_lost(tuple(self.topics))

@@ -87,6 +87,7 @@ class Session:
 
     topics: what it asks for; refused ones leave it. data_time: when a frame last brought market words, epoch s.
     ready: set once everything was asked for and data flow. closing: set when the exchange announced the cut.
+    farewell: what it said then.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class Session:
         self.quiet = False
         self.ready = asyncio.Event()
         self.closing = asyncio.Event()
+        self.farewell = ""
         self._rest = rest
         self._listener = listener
         self._recording = recording
@@ -273,6 +275,7 @@ class Session:
             case Resync():
                 self._resync(word)
             case Closing(reason=reason):
+                self.farewell = reason
                 self._listener.on_closing(self, reason)
                 self.closing.set()
             case CatalogueChanged(reason=reason):

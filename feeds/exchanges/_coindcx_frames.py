@@ -21,7 +21,7 @@ from market.models import Depth, Funding, Instrument, Quote, Ticker
 
 QUOTE_LEVELS, DEPTH_LEVELS = 10, 20
 HELD_CHANGES = 240  # two minutes of changes, which wait for their book
-WHOLE_WITHIN_S = 12.0  # a join that has brought only changes for so long is made again: half of them bring no book
+WHOLE_WITHIN_S = 6.0  # a join that has brought only changes for so long is made again: half of them bring no book
 MARK_AGE_MS = 10_000  # 37 contracts that are gone keep a frozen mark in the list of prices
 SILENT_S = 5.0  # a book that came over REST and is ahead of a stream this quiet replaces it
 
@@ -218,7 +218,7 @@ class Decoder(fields.ContractDecoder):
         """Take over a whole book, and the changes that waited for it."""
         window.bids, window.asks = {}, {}
         window.merge(bids, asks, self._levels)
-        window.known, window.lost = True, False
+        window.known, window.lost, window.waiting_since = True, False, 0.0
         window.last, window.last_ms, window.received = number, stamp_ms, received_time
         waiting = list(window.waiting)
         window.waiting.clear()

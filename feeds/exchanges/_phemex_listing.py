@@ -25,11 +25,11 @@ _AMOUNT = re.compile(r"([\d,]*\.?\d+)(?:\s+(\S+))?")
 
 
 def read_row(row: Mapping[str, Any], value_scales: Mapping[str, int]) -> Instrument | None:
-    """The instrument of a product; None for spot, pilot contracts, and what was once paid in dollars.
+    """The instrument of a product; None for spot and pilot contracts.
 
     value_scales: exponent of amounts in each currency.
     """
-    if row["type"] not in _TYPES or row["settleCurrency"] == "USD":
+    if row["type"] not in _TYPES:
         return None
     status = _STATUS.get(row["status"], Status.HALTED)
     real = row["type"] == "PerpetualV2"  # in real numbers, not scaled

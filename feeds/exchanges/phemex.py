@@ -16,7 +16,7 @@ from feeds.exchanges._phemex_frames import DEPTH_LEVELS, DEPTH_TOPIC, QUOTE_TOPI
 from feeds.exchanges._phemex_listing import NAME, read_row
 from feeds.exchanges._plans import AdapterBase, shard_purpose, sharded
 from feeds.exchanges.base import DEFAULT_CHANNELS, Channel, ConnectionPlan, Heartbeat, HttpRequest, Poll
-from market.models import Instrument
+from market.models import Instrument, Status
 
 ENDPOINTS = {"rest": "https://api.phemex.com", "ws": "wss://ws.phemex.com"}
 # 101 subscriptions were accepted on a socket, 20 are documented; so are 5 sockets: 134 books and the tickers fill them.
@@ -61,7 +61,10 @@ class Adapter(AdapterBase):
                     raise BadListing(NAME, f"not a products answer: {other!r:.120}")
             value_scales = {c["currency"]: int(c["valueScale"]) for c in data.get("currencies") or []}
             instruments += self._read_rows(rows, partial(_read, value_scales=value_scales), "symbol")
-        return self._kept(instruments)
+        kept = self._kept(instruments)
+        # Hundreds of them, some still streamed: decoders pass them over.
+        self._ignored.update(row.exchange_symbol for row in kept if row.status is Status.CLOSED)
+        return kept
 
     def connections(
         self, instruments: Sequence[Instrument], channels: Collection[Channel] = DEFAULT_CHANNELS

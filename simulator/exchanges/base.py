@@ -123,7 +123,8 @@ class Exchange(ABC):
         connection.topics.pop(("deaf", key), None)
         deaf_symbol = self.faults.deaf_symbol
         if deaf_symbol is not None and self.is_about(key, self.by_symbol[deaf_symbol]):
-            key = ("deaf", key)  # known to the connection, and fed by nothing
+            connection.topics["deaf", key] = spelling  # known to the connection, and fed by nothing
+            return
         connection.topics[key] = spelling
         self.topics.setdefault(key, set()).add(connection)
 

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from itertools import pairwise
 
 import pytest
-from examplex import Examplex, Server, Sink, until
+from examplex import Decoder, Examplex, Server, Sink, until
 from websockets.asyncio.server import ServerConnection
 
+from feeds import session
 from feeds.exchange_feed import ExchangeFeed
 
 
@@ -166,6 +167,7 @@ def test_an_announced_cut_opens_the_next_socket_first():
             (socket,) = server.sockets
             await socket.send('{"bye": "service upgrade"}')
             await until(lambda: "no data lost" in texts(feed))
+            assert "quotes-1: service upgrade" in texts(feed)
             assert sink.lost == []
             assert len(server.dialled) == 2
 
@@ -182,6 +184,39 @@ def test_a_refused_topic_does_not_take_its_company_with_it(named):
             await until(lambda: len(sink.symbols) == 10)
             assert "C2-USDT" not in sink.symbols
             assert "refused a subscription: no such topic" in texts(feed)
+
+    asyncio.run(scenario())
+
+
+def test_a_refused_topic_is_asked_for_again_soon_and_then_ever_more_seldom(monkeypatch):
+    monkeypatch.setattr(session, "REFUSED_RETRY_S", (0.3, 60.0))
+
+    async def scenario():
+        server = Server()
+        server.listing = listing(12)
+        server.refuse = {"C2"}
+        async with server.running(), running(server) as (_, sink):
+            await until(lambda: sum("C2" in message["topics"] for _, message in server.requests) == 3)
+            first, second, third = [when for when, message in server.requests if "C2" in message["topics"]]
+            assert third - second > second - first
+            server.refuse = set()
+            await until(lambda: "C2-USDT" in sink.symbols)
+
+    asyncio.run(scenario())
+
+
+def test_what_cannot_notice_a_loss_is_begun_anew_after_an_unreadable_frame(monkeypatch):
+    monkeypatch.setattr(Decoder, "notices_loss", False)
+
+    async def scenario():
+        server = Server()
+        async with server.running(), running(server) as (feed, sink):
+            await until(lambda: feed.status().state == "live")
+            (socket,) = server.sockets
+            await socket.send("{")
+            await until(lambda: [message["op"] for _, message in server.requests] == ["sub", "unsub", "sub"])
+            assert {"BTC-USDT", "ETH-USDT"} in sink.lost
+            assert len(server.dialled) == 1
 
     asyncio.run(scenario())
 

@@ -414,8 +414,8 @@ def test_plans(exchange, instruments):
     (plan,) = exchange.connections(instruments)
 
     assert plan.url == "wss://www.deribit.com/ws/api/v2"
-    assert len(plan.topics) == 1 + 2 * 8  # LUNA is locked
-    assert plan.topics[0] == "instrument.state.future.any"
+    assert len(plan.topics) == 2 + 2 * 8  # LUNA is locked
+    assert plan.topics[:2] == ("instrument.state.future.any", "platform_state")
     assert [(poll.request.purpose, poll.request.params.get("currency")) for poll in plan.polls] == [
         ("time", None),
         ("summary", "USDC"),
@@ -435,8 +435,8 @@ def test_all_perpetuals_fit_on_one_connection(exchange):
 
     (plan,) = exchange.connections(exchange.parse_instruments([listing(*rows)]))
 
-    assert len(plan.topics) == 263 <= plan.capacity
-    assert [len(subscription.topics) for subscription in plan.subscriptions] == [100, 100, 63]
+    assert len(plan.topics) == 264 <= plan.capacity
+    assert [len(subscription.topics) for subscription in plan.subscriptions] == [100, 100, 64]
 
 
 ODD = st.sampled_from([None, "", "nan", "-1", "x", True, -1, 0, 1e308, 10**18, [], [[]], {}, "BTC-PERPETUAL"])
