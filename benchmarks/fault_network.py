@@ -88,7 +88,7 @@ class Network:
             if exchange in self._impostors:
                 tls.context = self._bad_context
 
-        context.sni_callback = choose  # type: ignore[assignment]
+        context.sni_callback = choose
         server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
         port: int = server.sockets[0].getsockname()[1]
         return port

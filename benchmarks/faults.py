@@ -37,7 +37,7 @@ from store.snapshot import SnapshotStore
 
 CATALOGUE_EVERY_S = 3.0
 START_TIMEOUT_S = 60.0
-SETTLE_S = 15.0  # quiet contracts are confirmed by two polls
+SETTLE_S = 25.0  # quiet contracts are confirmed by two polls
 RECOVER_TIMEOUT_S = 60.0
 PAUSE_S = 3.0  # between two faults of an exchange
 TICK_S = 0.2

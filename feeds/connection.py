@@ -116,6 +116,7 @@ class Connection:
             await asyncio.wait((task,), timeout=2.0)
 
     async def _replacement_due(self, session: Session) -> None:
+        await session.ready.wait()  # a socket that is refused before it flows is no reconnect to be planned
         announced = asyncio.create_task(session.closing.wait())
         lifetime_s = self.plan.lifetime_s
         timeout_s = None if lifetime_s is None else lifetime_s * (LIFETIME_SHARE - SPREAD_SHARE * random.random())

@@ -116,6 +116,7 @@ class Session:
         self._pending: dict[str, tuple[str, ...]] = {}
         self._outbox: asyncio.Queue[tuple[tuple[str, ...], bool]] = asyncio.Queue()
         self._resynced: dict[str, float] = {}
+        self._to_resync: set[str] = set()
         self._doubt = False
         self._anew_at = 0.0  # the earliest time to begin anew once more, monotonic s
         self._anew_due = False
@@ -295,10 +296,17 @@ class Session:
 
     def _resync(self, word: Resync) -> None:
         self._listener.on_gap(self, word)
+        self._to_resync.add(word.topic)
+        self._resync_due()
+
+    def _resync_due(self) -> None:
+        """Ask again for the topics that lost their thread, each only every few seconds."""
         now = time.monotonic()
-        if word.topic in self.topics and now - self._resynced.get(word.topic, -RESYNC_EVERY_S) >= RESYNC_EVERY_S:
-            self._resynced[word.topic] = now
-            self.subscribe_again((word.topic,))
+        due = [row for row in self._to_resync if now - self._resynced.get(row, -RESYNC_EVERY_S) >= RESYNC_EVERY_S]
+        self._to_resync.difference_update(due)
+        self._resynced.update(dict.fromkeys(due, now))
+        if due:
+            self.subscribe_again(due)
 
     async def _take_error(self, error: FeedError, frame: bytes | str) -> None:
         self._listener.on_feed_error(self, error, frame)
@@ -362,7 +370,9 @@ class Session:
                     self._listener.on_doubt(self)
                 else:
                     self._begin_anew()
-            elif self._anew_due and time.monotonic() >= self._anew_at:
+            if self._to_resync:
+                self._resync_due()
+            if self._anew_due and time.monotonic() >= self._anew_at:
                 self._begin_anew()
             silent_s = now - (self.data_time if self.data_time is not None else self.since)
             if silent_s > self.plan.idle_timeout_s:

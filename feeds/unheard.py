@@ -13,7 +13,7 @@ from feeds.exchanges.base import Exchange
 from feeds.stats import FeedLog
 from market.models import Instrument, Status
 
-UNHEARD_S = 15.0  # polls come every 10 s at most: a quiet contract is confirmed by then
+UNHEARD_S = 25.0  # polls come every 10 s at most: by the second one a quiet contract is confirmed
 LONGEST_WAIT_S = 600.0  # between two attempts; the first comes after UNHEARD_S, each later one after twice as long
 AT_ONCE = 20  # topics asked for again in one go
 CHECK_EVERY_S = 2.0

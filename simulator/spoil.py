@@ -72,7 +72,7 @@ def _odd(payload: bytes, kind: str, chance: Random) -> bytes:
         return other if kind == "other_spelling" else None if kind == "null" else ""
 
     try:
-        data = rewritten(orjson.loads(payload))
+        data = rewritten(orjson.loads(bytes(payload)))
         return _like(payload, data)
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         return payload  # not JSON, or an integer that JSON libraries refuse

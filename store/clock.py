@@ -78,6 +78,11 @@ class ExchangeClock:
             floor = min(max(floor, self._bounds[0]), self._bounds[1])
         self.floor_s = floor
 
+    @property
+    def last_s(self) -> float | None:
+        """Lateness of the last message; None before any."""
+        return self._excess[-1] if self._excess else None
+
     def recent_s(self) -> float | None:
         """Median lateness of the last few messages; None before any."""
         recent = sorted(self._excess[i] for i in range(-min(RECENT, len(self._excess)), 0))

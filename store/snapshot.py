@@ -270,7 +270,7 @@ class SnapshotStore:
                     bid_price, bid_size, ask_price, ask_size, event_time
                 ):
                     # An idle book repeated is no later than it was, as far as its stream tells changes in time.
-                    lag = max(_NUMBER.unpack_from(buffer, offset + 8 * _LAG)[0], clock.recent_s() or 0.0)
+                    lag = max(_NUMBER.unpack_from(buffer, offset + 8 * _LAG)[0], clock.last_s or 0.0)
                 else:
                     lag = clock.observe(event_time, quote.received_time)
         _QUOTE.pack_into(

@@ -19,7 +19,7 @@ INF = float("inf")
 # the exchange has restarted its count, and holding on to the old one would silence the symbol.
 RECOUNT_MS = 10_000
 # What was overtaken comes together with what overtook it, and is not much older.
-SET_BACK_S, TOGETHER_S = 1.0, 0.25
+SET_BACK_S, TOGETHER_S = 1.0, 0.05
 
 
 def number(value: Any) -> float | None:

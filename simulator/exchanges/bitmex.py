@@ -14,7 +14,7 @@ from aiohttp import web
 from simulator.book import DepthMemory, Levels
 from simulator.exchanges.base import Exchange, json_response
 from simulator.exchanges.bitmex_listings import bitmex_listings
-from simulator.exchanges.bitmex_rest import STATES, BitmexRest, Row, iso
+from simulator.exchanges.bitmex_rest import STATES, BitmexRest, Row, interval_text, iso
 from simulator.limits import SlidingWindow
 from simulator.market import STEP_S, FairPrices, TopChange
 from simulator.universe import CLOSED, LIVE, UNLISTED, Listing
@@ -187,6 +187,15 @@ class Bitmex(Exchange):
 
     def is_numbered(self, key: object) -> bool:
         return isinstance(key, tuple) and key[0] in BOOKS
+
+    def change_interval(self, exchange_symbol: str, hours: int) -> int:
+        """Any column that changes is sent."""
+        before = super().change_interval(exchange_symbol, hours)
+        listing = self.by_symbol[exchange_symbol]
+        row = {"symbol": exchange_symbol, "fundingInterval": interval_text(listing), "timestamp": iso(self.now_ms)}
+        for name in ("", exchange_symbol):
+            self.publish(("instrument", name), self._frame("instrument", "update", [row]))
+        return before
 
     def maintenance_answer(self) -> web.Response:
         message = "The system is currently overloaded. Please try again later."

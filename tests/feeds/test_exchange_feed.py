@@ -174,6 +174,23 @@ def test_an_announced_cut_opens_the_next_socket_first():
     asyncio.run(scenario())
 
 
+def test_what_an_exchange_said_before_a_cut_is_part_of_the_reason():
+    async def scenario():
+        server = Server()
+
+        async def refuse(socket: ServerConnection) -> None:
+            await socket.send('{"bye": "token is expired"}')
+            await socket.close(1000)
+
+        server.handler = refuse
+        async with server.running(), running(server) as (feed, _):
+            await until(
+                lambda: feed.status().reason.endswith("closed with code 1000, no reason given (token is expired)")
+            )
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("named", [True, False], ids=["named", "unnamed"])
 def test_a_refused_topic_does_not_take_its_company_with_it(named):
     async def scenario():
