@@ -189,7 +189,7 @@ def _measure(
     expected, samples = expected_exit(s, buy, sell)
     gross, cost = entry[s, buy, sell], fees[s, buy, sell]
     net = spreads.net_edge_bps(gross, expected, cost)
-    size = np.minimum(snapshot["ask_size"][s, buy], snapshot["bid_size"][s, sell])
+    size = spreads.touch_size(snapshot["ask_size"][s, buy], snapshot["bid_size"][s, sell])
     mean_mid = (bid[s, buy] + ask[s, buy] + bid[s, sell] + ask[s, sell]) / 4.0
     hourly = spreads.funding_per_hour(snapshot["funding_rate"], snapshot["funding_interval_h"])
     verdict = pair_verdict[s, buy, sell]
@@ -205,7 +205,7 @@ def _measure(
         buy_price=ask[s, buy],
         sell_price=bid[s, sell],
         entry=gross,
-        exit_now=entry[s, sell, buy],
+        exit_now=spreads.exit_edge_bps(entry)[s, buy, sell],
         expected_exit=expected,
         exit_samples=samples,
         fees=cost,
