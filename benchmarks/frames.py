@@ -23,7 +23,9 @@ def listing(exchange: Exchange) -> list[Instrument]:
             waiting = [first]
             while waiting:
                 request = waiting.pop(0)
-                body = client.request(request.method, request.url, params=dict(request.params) or None).content
+                body = client.request(
+                    request.method, request.url, params=dict(request.params) or None, content=request.json or None
+                ).content
                 bodies.append(body)
                 waiting.extend(exchange.next_requests(request, body))
     return exchange.parse_instruments(bodies)
