@@ -45,10 +45,10 @@ def _cell(value: object) -> str:
 def _sockets() -> list[dict[str, object]]:
     with simulator() as (endpoints, _):
         collected = collect(endpoints)
-    rows = []
+    rows: list[dict[str, object]] = []
     for name, (instruments, pools) in collected.items():
         top = [frame for frames in pools.values() for frame in frames if decode.channel(frame) in decode.TOP_OF_BOOK]
-        rows.append(sockets.run(name, instruments, top))
+        rows += sockets.run(name, instruments, top)
     return rows
 
 

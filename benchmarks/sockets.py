@@ -1,4 +1,8 @@
-"""From the loopback socket into the store, against the bare socket: the same frames, sent as fast as they are taken."""
+"""From the loopback socket into the store, against the bare socket: the same frames, sent as fast as they are taken.
+
+For each websocket library that is installed. What a frame costs when frames come one by one is another matter, because
+waking up is most of it: `make load`.
+"""
 
 import asyncio
 import dataclasses
@@ -6,12 +10,12 @@ import multiprocessing
 import time
 from multiprocessing.connection import Connection as Pipe
 
-from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
 from feeds.exchanges import load
 from feeds.exchanges.base import Exchange
 from feeds.session import Session
+from feeds.transport import SocketLibrary, installed, open_transport
 from market.models import Instrument
 from store.snapshot import SnapshotStore
 
@@ -35,13 +39,15 @@ def _blast(pipe: Pipe, frames: list[bytes]) -> None:
     asyncio.run(main())
 
 
-async def _bare(url: str) -> float:
-    async with connect(url, compression=None, ping_interval=None, max_queue=1_024) as socket:
-        await socket.send("go")
-        start = time.perf_counter()
-        for _ in range(FRAMES):
-            await socket.recv(decode=False)
-        return time.perf_counter() - start
+async def _bare(url: str, library: SocketLibrary) -> float:
+    socket = await open_transport(url, library=library)
+    await socket.send("go")
+    start = time.perf_counter()
+    for _ in range(FRAMES):
+        await socket.receive()
+    elapsed = time.perf_counter() - start
+    await socket.close()
+    return elapsed
 
 
 class _Listener:
@@ -54,11 +60,14 @@ class _Listener:
         return lambda *_, **__: None
 
 
-async def _through(url: str, exchange: Exchange, instruments: list[Instrument], store: SnapshotStore) -> float:
+async def _through(
+    url: str, exchange: Exchange, instruments: list[Instrument], store: SnapshotStore, library: SocketLibrary
+) -> float:
     plan = exchange.connections(instruments)[0]
     plan = dataclasses.replace(plan, url=url, polls=())
     listener = _Listener(store)
-    session = Session(exchange, plan, plan.topics[:1], exchange.decoder(instruments), None, listener)  # type: ignore[arg-type]
+    decoder = exchange.decoder(instruments)
+    session = Session(exchange, plan, plan.topics[:1], decoder, None, listener, library=library)  # type: ignore[arg-type]
     start = time.perf_counter()
     task = asyncio.create_task(session.run())
     while session.frames < FRAMES and not task.done():  # noqa: ASYNC110 - the session has no event for a count
@@ -69,8 +78,9 @@ async def _through(url: str, exchange: Exchange, instruments: list[Instrument], 
     return elapsed
 
 
-def run(name: str, instruments: list[Instrument], frames: list[bytes]) -> dict[str, object]:
-    """Frames per second with nothing behind the socket, and with decoder and store."""
+def run(name: str, instruments: list[Instrument], frames: list[bytes]) -> list[dict[str, object]]:
+    """Frames per second with nothing behind the socket, and with decoder and store; a row a library."""
+    rows: list[dict[str, object]] = []
     here, there = multiprocessing.get_context("spawn").Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_blast, args=(there, frames), daemon=True)
     process.start()
@@ -79,17 +89,22 @@ def run(name: str, instruments: list[Instrument], frames: list[bytes]) -> dict[s
         exchange = load(name)
         store = SnapshotStore((name,))
         store.set_instruments(name, instruments)
-        bare_s = min(asyncio.run(_bare(url)) for _ in range(2))
-        through_s = min(asyncio.run(_through(url, exchange, instruments, store)) for _ in range(2))
+        for library in installed():
+            bare_s = min(asyncio.run(_bare(url, library)) for _ in range(2))
+            through_s = min(asyncio.run(_through(url, exchange, instruments, store, library)) for _ in range(2))
+            rows.append(
+                {
+                    "exchange": name,
+                    "library": library,
+                    "frames": FRAMES,
+                    "bare_per_s": FRAMES / bare_s,
+                    "through_per_s": FRAMES / through_s,
+                    "ratio": through_s / bare_s,
+                }
+            )
     finally:
         here.send("end")
         process.join(5.0)
         if process.is_alive():
             process.terminate()
-    return {
-        "exchange": name,
-        "frames": FRAMES,
-        "bare_per_s": FRAMES / bare_s,
-        "through_per_s": FRAMES / through_s,
-        "ratio": through_s / bare_s,
-    }
+    return rows
