@@ -47,7 +47,7 @@ async def quotes_of(exchange, endpoints, watch):
         async with asyncio.timeout(PATIENCE_S):
             markets = chosen(await client.load_markets())
             tops = await asyncio.gather(*(top_of_book(client, watch, market) for market in markets))
-            return {market["id"]: top for market, top in zip(markets, tops, strict=True)}
+            return {CLIENTS[exchange].name_of(market): top for market, top in zip(markets, tops, strict=True)}
     finally:
         await client.close()
 
