@@ -12,11 +12,9 @@ from multiprocessing.connection import Connection as Pipe
 
 from websockets.asyncio.server import ServerConnection, serve
 
-from feeds.exchanges import load
-from feeds.exchanges.base import Exchange
+from benchmarks.frames import QUOTES, Collected
 from feeds.session import Session
 from feeds.transport import SocketLibrary, installed, open_transport
-from market.models import Instrument
 from store.snapshot import SnapshotStore
 
 FRAMES = 30_000
@@ -60,13 +58,12 @@ class _Listener:
         return lambda *_, **__: None
 
 
-async def _through(
-    url: str, exchange: Exchange, instruments: list[Instrument], store: SnapshotStore, library: SocketLibrary
-) -> float:
-    plan = exchange.connections(instruments)[0]
-    plan = dataclasses.replace(plan, url=url, polls=())
+async def _through(url: str, collected: Collected, store: SnapshotStore, library: SocketLibrary) -> float:
+    exchange = collected.exchange
+    plan = exchange.connections(collected.instruments)[0]
+    plan = dataclasses.replace(plan, url=url, polls=(), handshake=None, transport="websocket")
     listener = _Listener(store)
-    decoder = exchange.decoder(instruments)
+    decoder = collected.decoder()
     session = Session(exchange, plan, plan.topics[:1], decoder, None, listener, library=library)  # type: ignore[arg-type]
     start = time.perf_counter()
     task = asyncio.create_task(session.run())
@@ -78,20 +75,21 @@ async def _through(
     return elapsed
 
 
-def run(name: str, instruments: list[Instrument], frames: list[bytes]) -> list[dict[str, object]]:
+def run(collected: Collected) -> list[dict[str, object]]:
     """Frames per second with nothing behind the socket, and with decoder and store; a row a library."""
     rows: list[dict[str, object]] = []
+    exchange, frames = collected.exchange, collected.frames[QUOTES]
+    name = exchange.name
     here, there = multiprocessing.get_context("spawn").Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_blast, args=(there, frames), daemon=True)
     process.start()
     try:
         url = f"ws://127.0.0.1:{here.recv()}"
-        exchange = load(name)
         store = SnapshotStore((name,))
-        store.set_instruments(name, instruments)
+        store.set_instruments(name, collected.instruments)
         for library in installed():
             bare_s = min(asyncio.run(_bare(url, library)) for _ in range(2))
-            through_s = min(asyncio.run(_through(url, exchange, instruments, store, library)) for _ in range(2))
+            through_s = min(asyncio.run(_through(url, collected, store, library)) for _ in range(2))
             rows.append(
                 {
                     "exchange": name,

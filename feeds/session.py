@@ -72,7 +72,8 @@ class Listener(Protocol):
     ) -> None: ...
 
 
-async def _open(plan: ConnectionPlan, library: SocketLibrary) -> Transport:
+async def dial(plan: ConnectionPlan, library: SocketLibrary = "websockets") -> Transport:
+    """Connect as a plan says, its handshake done."""
     if plan.transport == "socketio":
         # Imported where it is needed: it brings an HTTP client of its own with it.
         from feeds.socketio_transport import SocketIoTransport
@@ -136,7 +137,7 @@ class Session:
         if self.plan.handshake is not None:
             answer = await self._rest.fetch(self.plan.handshake)
             self.plan = self.exchange.dial(self.plan, answer.body)
-        transport = self._transport = await _open(self.plan, self._library)
+        transport = self._transport = await dial(self.plan, self._library)
         try:
             self._enter("subscribing")
             self._opened_at = time.monotonic()
