@@ -30,35 +30,42 @@ def best_s(work: Callable[[], object], rounds: int = ROUNDS) -> float:
     return min(times)
 
 
-def read_all(collected: Collected, frames: Sequence[bytes], store: SnapshotStore) -> Callable[[], None]:
-    """The whole way from bytes into the store, with a fresh decoder so that no frame is dropped as already seen."""
-    decoder = collected.decoder()
-    feed, write, now = decoder.feed, store.write, time.time()
+def read_all(collected: Collected, frames: Sequence[tuple[float, bytes]]) -> Callable[[], None]:
+    """The whole way from bytes into the store, anew, so that no frame is dropped as already seen.
+
+    Received at the times at which they were: a stream that seems to gain on its clock costs more than a real one.
+    """
+    store = SnapshotStore(EXCHANGES)
+    store.set_instruments(collected.exchange.name, collected.instruments)
+    feed, write = collected.decoder().feed, store.write
 
     def work() -> None:
-        for frame in frames:
+        for received_time, frame in frames:
             try:
-                words = feed(frame, now)
+                words = feed(frame, received_time)
             except FeedError:
                 continue
-            if words and isinstance(words[0], _MARKET):
+            for word in words:
+                if type(word) not in _MARKET:
+                    break
+            else:
                 write(words)  # type: ignore[arg-type]
 
     return work
 
 
-def measure(collected: Collected, frames: Sequence[bytes], parser: Parser | None = None) -> tuple[float, float]:
+def measure(
+    collected: Collected, frames: Sequence[tuple[float, bytes]], parser: Parser | None = None
+) -> tuple[float, float]:
     """Seconds a frame of the other way and of ours; the other way is the parser, or `orjson.loads` alone.
 
     In alternating rounds: a slow moment of the machine meets both.
     """
-    store = SnapshotStore(EXCHANGES)
-    store.set_instruments(collected.exchange.name, collected.instruments)
-    texts = [frame.decode() for frame in frames]
+    texts = [frame.decode() for _, frame in frames]
 
     def other() -> None:
         if parser is None:
-            for frame in frames:
+            for _, frame in frames:
                 orjson.loads(frame)
         else:
             for text in texts:
@@ -67,13 +74,13 @@ def measure(collected: Collected, frames: Sequence[bytes], parser: Parser | None
     others, ours = [], []
     for _ in range(ROUNDS):
         others.append(best_s(other, 1))
-        ours.append(best_s(read_all(collected, frames, store), 1))
+        ours.append(best_s(read_all(collected, frames), 1))
     return min(others) / len(frames), min(ours) / len(frames)
 
 
-def compared(collected: Collected, frames: Sequence[bytes], parser: Parser) -> float | None:
+def compared(collected: Collected, frames: Sequence[tuple[float, bytes]], parser: Parser) -> float | None:
     """How many times as long a library takes for the frames that it makes a quote of; None if they are too few."""
-    readable = [frame for frame in frames if parser.top(frame.decode()) is not None]
+    readable = [row for row in frames if parser.top(row[1].decode()) is not None]
     if len(readable) < max(AT_LEAST, READ_SHARE * len(frames)):
         return None
     theirs_s, ours_s = measure(collected, readable, parser)
@@ -82,7 +89,8 @@ def compared(collected: Collected, frames: Sequence[bytes], parser: Parser) -> f
 
 def row_of(collected: Collected, kind: str, endpoints: Endpoints) -> dict[str, object]:
     """One exchange and kind of frame. The last two: how many times as long the library takes, empty if it cannot."""
-    frames, name = collected.frames[kind], collected.exchange.name
+    name = collected.exchange.name
+    frames = list(zip(collected.times[kind], collected.frames[kind], strict=True))
     floor_s, whole_s = measure(collected, frames)
     times: dict[str, object] = {"ccxt": "", "cryptofeed": ""}
     for parser in parsers(collected, endpoints[name]):
@@ -94,7 +102,7 @@ def row_of(collected: Collected, kind: str, endpoints: Endpoints) -> dict[str, o
         "exchange": name,
         "kind": kind,
         "frames": len(frames),
-        "bytes": round(sum(map(len, frames)) / len(frames)),
+        "bytes": round(sum(len(frame) for _, frame in frames) / len(frames)),
         "floor_us": floor_s * 1e6,
         "whole_us": whole_s * 1e6,
         "ratio": whole_s / floor_s,

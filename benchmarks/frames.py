@@ -1,6 +1,7 @@
 """Collects raw frames of every connection from the simulated market, to be decoded over and over."""
 
 import asyncio
+import itertools
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -24,13 +25,14 @@ class Collected:
     """An exchange's listing, the answers to its polls, and its data frames in the order they came, by kind.
 
     answers: purpose and body. frames: of kind QUOTES those that brought a best bid and ask, of kind OTHERS those with
-    mark, index, funding or ticker.
+    mark, index, funding or ticker. times: when each was received, epoch s.
     """
 
     exchange: Exchange
     instruments: list[Instrument]
     answers: list[tuple[str, bytes]] = field(default_factory=list)
     frames: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    times: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def decoder(self) -> Decoder:
         """A fresh decoder that has read the answers to the polls, as one that merges them with frames needs."""
@@ -43,11 +45,12 @@ class Collected:
         return decoder
 
 
-async def _collect(rest: RestClient, into: Collected, plan: ConnectionPlan) -> None:
+async def _collect(rest: RestClient, into: Collected, plan: ConnectionPlan) -> list[tuple[float, str, bytes]]:
+    """Receive time, kind and bytes of the data frames of one connection."""
     if plan.handshake is not None:
         plan = into.exchange.dial(plan, (await rest.fetch(plan.handshake)).body)
     transport = await dial(plan)
-    raw: list[bytes] = []
+    raw: list[tuple[float, bytes]] = []
 
     async def ask() -> None:
         for message in plan.messages:
@@ -60,22 +63,24 @@ async def _collect(rest: RestClient, into: Collected, plan: ConnectionPlan) -> N
     until = time.monotonic() + COLLECT_S
     while (left := until - time.monotonic()) > 0.0:
         try:
-            raw.append(await asyncio.wait_for(transport.receive(), left))
+            frame = await asyncio.wait_for(transport.receive(), left)
+            raw.append((time.time(), frame))
         except TimeoutError:
             break
     asking.cancel()
     await transport.close()
     decoder = into.decoder()
-    for frame in raw:
+    found = []
+    for received_time, frame in raw:
         try:
-            words = decoder.feed(frame, time.time())
+            kinds = {type(word) for word in decoder.feed(frame, received_time)}
         except FeedError:
             continue
-        kinds = {type(word) for word in words}
         if Quote in kinds:
-            into.frames[QUOTES].append(frame)
+            found.append((received_time, QUOTES, frame))
         elif kinds & {Funding, Ticker}:
-            into.frames[OTHERS].append(frame)
+            found.append((received_time, OTHERS, frame))
+    return found
 
 
 async def collect_exchange(exchange: Exchange) -> Collected:
@@ -84,9 +89,12 @@ async def collect_exchange(exchange: Exchange) -> Collected:
     try:
         into = Collected(exchange, await read_listing(exchange, rest, lambda _request, _response: None))
         plans: Sequence[ConnectionPlan] = exchange.connections(into.instruments)
-        await asyncio.gather(*(_collect(rest, into, plan) for plan in plans))
+        parts = await asyncio.gather(*(_collect(rest, into, plan) for plan in plans))
     finally:
         await rest.close()
+    for received_time, kind, frame in sorted(itertools.chain(*parts)):
+        into.frames[kind].append(frame)
+        into.times[kind].append(received_time)
     return into
 
 

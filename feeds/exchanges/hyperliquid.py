@@ -113,7 +113,8 @@ class Adapter(AdapterBase):
         polls = [
             # The time of the last block, which trails the true one by 0.13 to 0.27 s. It is the clock of the frames,
             # which trail alike; so it raises the least delay we believe in by no more than that, and without it a
-            # stream that is late as a whole would pass for punctual after a minute.
+            # stream that is late as a whole would pass for punctual after a minute. If the blocks themselves stand
+            # still, it looks like a stepped clock; then books repeat their time, and nothing is confirmed.
             Poll(self._request("exchangeStatus", "time", 2.0), 10.0),
             Poll(self._request("metaAndAssetCtxs", "contexts", 20.0), CONTEXTS_EVERY_S),
         ]

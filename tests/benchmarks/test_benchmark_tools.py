@@ -92,5 +92,6 @@ def test_other_libraries_make_the_same_quotes_of_the_same_frames(name, simulated
 def test_a_parser_that_reads_too_little_is_not_compared(simulated):
     collected = asyncio.run(collect_exchange(load("mexc", simulated["mexc"])))
     (ccxt,) = parsers(collected, simulated["mexc"])
-    assert compared(collected, collected.frames[QUOTES], ccxt) is None
+    frames = list(zip(collected.times[QUOTES], collected.frames[QUOTES], strict=True))
+    assert compared(collected, frames, ccxt) is None
     ccxt.close()

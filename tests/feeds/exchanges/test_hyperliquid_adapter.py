@@ -247,10 +247,17 @@ def test_old_books_are_counted_and_repeated_ones_are_not(decoder):
 @pytest.mark.parametrize("first", [bbo, book])
 def test_a_time_far_ahead_silences_a_coin_for_ten_seconds_at_most(decoder, first):
     assert decoder.feed(first(time=9_000_000), 5.0)
-    quotes = lambda when: [word for word in decoder.feed(bbo(time=round(when * 1000)), when) if isinstance(word, Quote)]  # noqa: E731
-    assert quotes(10.0) == quotes(15.0) == []
-    assert quotes(15.1)
-    assert quotes(15.2)
+    assert decoder.feed(bbo(time=10_000), 10.0) == []
+    assert decoder.feed(bbo(time=15_000), 15.0) == []
+    assert decoder.feed(bbo(time=15_100), 15.1)
+    assert decoder.feed(bbo(time=15_170), 15.2)
+
+
+@pytest.mark.parametrize("first", [bbo, book])
+def test_so_do_books(decoder, first):
+    decoder.feed(first(time=9_000_000), 5.0)
+    words = [decoder.feed(book(time=round(when * 1000)), when) for when in (10.0, 15.0, 15.1, 15.7)]
+    assert [Quote in {type(word) for word in found} for found in words] == [False, False, True, True]
 
 
 def test_a_crossed_book_is_refused(decoder):
