@@ -10,7 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from analytics.opportunities import Array, Ints, Judgement, judge
 from analytics.quality import Limits, Verdict
+from analytics.quarantine import Misfit, Quarantine
 from analytics.spreads import median_exit_bps
 from feeds.exchanges import EXCHANGES
 from feeds.status import ExchangeStatus, Feed
@@ -54,6 +55,7 @@ class Market:
     store: SnapshotStore
     feed: Feed
     ring: QuoteRing
+    quarantine: Quarantine = field(default_factory=Quarantine)
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class View:
         self.status = status
         self.min_net_bps = min_net_bps
         self.market = market
+        self.quarantined = {key: misfit for key, misfit in market.quarantine.misfits.items() if misfit.held_since}
 
     @property
     def source(self) -> Source:
@@ -231,10 +234,12 @@ class Desk:
             self.overrides = overrides
             # What was remembered under a name that now stands for another contract or unit is of no use.
             for change in changes:
-                if change.what != "pairing":
-                    self.market.ring.forget(change.exchange, change.symbol)
+                names = [] if change.what == "pairing" else [change.symbol]
                 if change.what == "symbol" and change.before is not None:
-                    self.market.ring.forget(change.exchange, str(change.before))
+                    names.append(str(change.before))
+                for name in names:
+                    self.market.ring.forget(change.exchange, name)
+                    self.market.quarantine.forget(change.exchange, name)
             logger.info("%d overrides are in force; they changed %d listings", len(overrides), len(changes))
             return changes
 
@@ -273,11 +278,26 @@ class Desk:
         now = time.time()
         beat = market.store.beat_time
         alive = beat is None or now - beat <= BEAT_WITHIN_S
-        judgement = judge(snapshot, now, expected_exit, self._limits, self.settings.min_net_bps, feeds_alive=alive)
+        held = market.quarantine.mask(snapshot.grid)
+        judgement = judge(
+            snapshot, now, expected_exit, self._limits, self.settings.min_net_bps, feeds_alive=alive, held=held
+        )
+        for misfit in market.quarantine.observe(snapshot, judgement.verdicts, self._limits, now):
+            _report(misfit)
         view = View(judgement, tuple(market.feed.status()), self.settings.min_net_bps, market)
         # Made here, on the desk's thread, so that no viewer waits for it.
         _ = view.opportunities
         return view
+
+
+def _report(misfit: Misfit) -> None:
+    if misfit.held_since is None:
+        logger.info("%s on %s agrees with the others again and leaves quarantine", misfit.symbol, misfit.exchange)
+    else:
+        logger.warning(
+            "%s on %s is in quarantine: its price is %.4g times that of the others",
+            misfit.symbol, misfit.exchange, misfit.ratio,
+        )  # fmt: skip
 
 
 def expected_exit_bps(

@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     taker_fee_bps: dict[str, Finite] = {}  # per exchange, instead of the published ones
 
     catalogue_every_s: Positive = 300.0  # how often listings are read again
+    picows: tuple[str, ...] = ()  # exchanges whose sockets are read with the optional package picows
     record_to: str = ""  # folder for raw frames; empty: do not record
     overrides: str = ""  # file of overrides of names, units and pairings; empty: none
 

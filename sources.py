@@ -18,6 +18,7 @@ from feeds.recorder import prepare
 from feeds.replay import Replay
 from feeds.status import ExchangeStatus, Feed, State
 from feeds.supervisor import FeedOptions, Supervisor
+from feeds.transport import installed
 from market.overrides import Change, Overrides
 from settings import ConfigError, Settings
 from store.ring import QuoteRing
@@ -68,9 +69,11 @@ def open_market(settings: Settings, source: str) -> Market:
 
 
 def _exchange_names(settings: Settings) -> tuple[str, ...]:
-    for name in (*settings.exchanges, *settings.taker_fee_bps):
+    for name in (*settings.exchanges, *settings.taker_fee_bps, *settings.picows):
         if name not in EXCHANGES:
             raise ConfigError(f"there is no exchange named '{name}'; known are {', '.join(EXCHANGES)}")
+    if settings.picows and "picows" not in installed():
+        raise ConfigError("setting 'picows' needs the package of that name: pip install picows")
     return tuple(name for name in EXCHANGES if not settings.exchanges or name in settings.exchanges)
 
 
@@ -86,7 +89,7 @@ def _options(settings: Settings, catalogue_every_s: float) -> FeedOptions:
             prepare(record_to)
         except OSError as error:
             raise SourceError(f"frames cannot be recorded to '{record_to}': {describe(error)}") from None
-    return FeedOptions(catalogue_every_s=catalogue_every_s, record_to=record_to, depth_cap=settings.depth_instruments)
+    return FeedOptions(catalogue_every_s, record_to, settings.depth_instruments, settings.picows)
 
 
 class SimulatedFeed:

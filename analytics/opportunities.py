@@ -107,6 +107,7 @@ def judge(
     min_net_bps: float,
     most: int = 2_000,
     feeds_alive: bool = True,
+    held: NDArray[np.bool_] | None = None,
 ) -> Judgement:
     """Judge every directed pair of a snapshot.
 
@@ -116,10 +117,11 @@ def judge(
         expected_exit: What closing is expected to earn; asked for the `most` most promising pairs only.
         limits: Which quotes are good.
         min_net_bps: From which net edge on a pair can be actionable. [bps]
-        feeds_alive: False if what writes the quotes has stopped.
         most: How many pairs to look at closely, of the promising and of the refused ones each.
+        feeds_alive: False if what writes the quotes has stopped.
+        held: Contracts in quarantine, shape (S, E).
     """
-    verdicts = leg_verdicts(snapshot, now, limits, feeds_alive)
+    verdicts = leg_verdicts(snapshot, now, limits, feeds_alive, held)
     usable = verdicts == Verdict.OK
     mid = spreads.mid_price(snapshot["bid_price"], snapshot["ask_price"])
     deviation = spreads.deviation_bps(np.where(usable, mid, np.nan))
@@ -189,7 +191,7 @@ def _measure(
     expected, samples = expected_exit(s, buy, sell)
     gross, cost = entry[s, buy, sell], fees[s, buy, sell]
     net = spreads.net_edge_bps(gross, expected, cost)
-    size = np.minimum(snapshot["ask_size"][s, buy], snapshot["bid_size"][s, sell])
+    size = spreads.touch_size(snapshot["ask_size"][s, buy], snapshot["bid_size"][s, sell])
     mean_mid = (bid[s, buy] + ask[s, buy] + bid[s, sell] + ask[s, sell]) / 4.0
     hourly = spreads.funding_per_hour(snapshot["funding_rate"], snapshot["funding_interval_h"])
     verdict = pair_verdict[s, buy, sell]
@@ -205,7 +207,7 @@ def _measure(
         buy_price=ask[s, buy],
         sell_price=bid[s, sell],
         entry=gross,
-        exit_now=entry[s, sell, buy],
+        exit_now=spreads.exit_edge_bps(entry)[s, buy, sell],
         expected_exit=expected,
         exit_samples=samples,
         fees=cost,

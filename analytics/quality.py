@@ -47,8 +47,8 @@ MEANING: dict[Verdict, str] = {
     Verdict.LAGGING: "the quote came too late by the exchange's own clock",
     Verdict.ONE_SIDED: "one side of the book is empty",
     Verdict.CROSSED: "the best bid is not below the best ask",
-    Verdict.DIFFERENT_ASSET: "its index or mark price does not agree with the other exchanges within 3 %, or is not"
-    " there to settle a name in doubt",
+    Verdict.DIFFERENT_ASSET: "its index or mark price does not agree with the other exchanges within 3 %, or has not"
+    " done so for long enough, or is not there to settle a name in doubt",
     Verdict.IMPLAUSIBLE: "the edge is above 10 %, which no real one was ever seen to be",
 }
 
@@ -63,10 +63,17 @@ class Limits:
     implausible_above: float = 0.10
 
 
-def leg_verdicts(snapshot: Snapshot, now: float, limits: Limits, feeds_alive: bool = True) -> Codes:
+def leg_verdicts(
+    snapshot: Snapshot,
+    now: float,
+    limits: Limits,
+    feeds_alive: bool = True,
+    held: NDArray[np.bool_] | None = None,
+) -> Codes:
     """The first reason against each quote, shape (S, E); Verdict.OK where there is none.
 
-    feeds_alive: False if what writes the quotes has stopped: then none of them can be believed.
+    feeds_alive: False if what writes the quotes has stopped: then none of them can be believed. held: contracts in
+    quarantine, same shape.
     """
     grid = snapshot.grid
     bid, ask = snapshot["bid_price"], snapshot["ask_price"]
@@ -88,6 +95,11 @@ def leg_verdicts(snapshot: Snapshot, now: float, limits: Limits, feeds_alive: bo
         codes[refused] = verdict
     reference = asset_reference(snapshot["index_price"], snapshot["mark_price"], codes == Verdict.OK)
     other = different_asset(reference, limits) | (grid.in_doubt & ~compared(reference))
+    # Of two there is no majority: their marks have to agree as their indices do.
+    of_two = (np.sum(~np.isnan(reference), axis=1) == 2)[:, None] & ~np.isnan(reference)
+    other |= different_asset(np.where(of_two, snapshot["mark_price"], np.nan), limits)
+    if held is not None:
+        other |= held
     codes[(codes == Verdict.OK) & other] = Verdict.DIFFERENT_ASSET
     return codes
 

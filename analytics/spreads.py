@@ -111,9 +111,9 @@ def net_edge_bps(entry: Array, expected_exit: Array, fees: Array) -> Array:
     return entry + expected_exit - fees
 
 
-def touch_size(bid_size: Array, ask_size: Array) -> Array:
-    """Coins that both touches can fill, shape (S, E) -> (S, E, E): min(ask size of L, bid size of S)."""
-    return np.minimum(ask_size[:, :, None], bid_size[:, None, :])
+def touch_size(long_ask_size: Array, short_bid_size: Array) -> Array:
+    """Coins that both touches can fill, any shape: min(ask size of L, bid size of S). NaN where one is unknown."""
+    return np.minimum(long_ask_size, short_bid_size)
 
 
 def funding_per_hour(funding_rate: Array, funding_interval_h: Array) -> Array:

@@ -89,6 +89,10 @@ class InstrumentRow:
     listed_time: Time
     taker_fee_bps: Annotated[float | None, about("Cost of crossing the book, basis points of notional.")]
     maker_fee_bps: Annotated[float | None, about("Cost of resting in the book, basis points of notional.")]
+    quarantined_since: Annotated[
+        float | None, about("Since when its price has not belonged to its symbol, UTC seconds since 1970.")
+    ]
+    price_ratio: Annotated[float | None, about("In quarantine: its index or mark over the median of its symbol.")]
 
 
 @dataclass(frozen=True)

@@ -162,6 +162,7 @@ class Tables:
 
     @cached_property
     def instruments(self) -> Sequence[InstrumentRow]:
+        held = self.view.quarantined
         return [
             InstrumentRow(
                 symbol=row.symbol,
@@ -183,8 +184,10 @@ class Tables:
                 listed_time=finite(row.listed_time),
                 taker_fee_bps=finite(row.taker_fee_bps),
                 maker_fee_bps=finite(row.maker_fee_bps),
+                quarantined_since=None if misfit is None else misfit.held_since,
+                price_ratio=None if misfit is None else finite(misfit.ratio),
             )
-            for row in self._listed
+            for row, misfit in ((row, held.get((row.exchange, row.symbol))) for row in self._listed)
         ]
 
     @cached_property

@@ -2,7 +2,7 @@
 (function () {
   "use strict";
 
-  const ANY = "any", CARDS = 80, THIN = "\u2009";
+  const ANY = "any", QUARANTINE = "quarantine", CARDS = 80, THIN = "\u2009";
   const MARKS = [null, ["starting", "not trading"], ["degraded", "in doubt"], ["closed", "not paired"]];
   let held = {key: null, rows: []};
 
@@ -69,14 +69,15 @@
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
     perpscopeInstruments: {
-      filter(data, search, family, assetClass, pairing, status, least, gridId) {
+      filter(data, quarantined, search, family, assetClass, pairing, status, least, gridId) {
         const no = window.dash_clientside.no_update;
         if (!data) return [no, no, no, no, no];
         if (held.key !== data.key) held = {key: data.key, rows: rowsOf(data.columns)};
         const words = (search || "").trim().toLowerCase(), few = Number(least) || 1;
         const rows = held.rows.filter(row => row.count >= few && (!words || row.text.includes(words))
           && (!family || family === ANY || row.family === family)
-          && has(row.class, assetClass) && has(row.pairing, pairing) && has(row.status, status));
+          && (pairing === QUARANTINE ? (quarantined || []).includes(row.id) : has(row.pairing, pairing))
+          && has(row.class, assetClass) && has(row.status, status));
         drawMarks(gridId);
         showCards(rows, gridId);
         const count = grouped(rows.length) + " of " + grouped(held.rows.length) + " symbols";

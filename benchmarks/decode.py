@@ -1,37 +1,23 @@
-"""Decode, normalise and store, against `orjson.loads` of the same bytes."""
+"""Decode, normalise and store: against `orjson.loads` of the same bytes, and against two libraries' parsers."""
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import orjson
 
-from benchmarks.frames import collect
-from benchmarks.market import simulator
+from benchmarks.frames import Collected, collect
+from benchmarks.market import Endpoints, simulator
+from benchmarks.parsers import Parser, parsers
 from feeds.errors import FeedError
-from feeds.exchanges import EXCHANGES, load
-from market.models import Depth, Funding, Instrument, Quote, Ticker
+from feeds.exchanges import EXCHANGES
+from market.models import Depth, Funding, Quote, Ticker
 from store.snapshot import SnapshotStore
 
 ROUNDS = 7
-AT_LEAST = 200  # frames of a channel, else its figure is noise and left out unless repeated
-TOP_OF_BOOK = ("bookTicker", "orderbook.1", "bbo-tbt")
+AT_LEAST = 100  # frames of a kind, else its figure is noise and left out unless they are large
+HEAVY_BYTES = 200_000
+READ_SHARE = 0.5  # a parser that makes a quote of fewer of the frames does not read this channel
 _MARKET = (Quote, Funding, Ticker, Depth)
-
-
-def channel(frame: bytes) -> str:
-    """What the exchange calls the channel of a frame, without the contract; empty for control messages."""
-    if frame[:1] != b"{":
-        return ""
-    message = orjson.loads(frame)
-    if "arg" in message and "data" in message:
-        return str(message["arg"]["channel"])
-    if "topic" in message:
-        return str(message["topic"]).rpartition(".")[0]
-    if "stream" in message:
-        stream = str(message["stream"])
-        return stream if stream.startswith("!") else stream.partition("@")[2]
-    return ""
 
 
 def best_s(work: Callable[[], object], rounds: int = ROUNDS) -> float:
@@ -44,63 +30,91 @@ def best_s(work: Callable[[], object], rounds: int = ROUNDS) -> float:
     return min(times)
 
 
-def measure(exchange: str, instruments: Sequence[Instrument], frames: list[bytes]) -> tuple[float, float]:
-    """Seconds a frame for the floor, and for the whole way from bytes into the store.
+def read_all(collected: Collected, frames: Sequence[tuple[float, bytes]]) -> Callable[[], None]:
+    """The whole way from bytes into the store, anew, so that no frame is dropped as already seen.
 
-    Every round gets a fresh decoder, so that no frame is dropped as already seen.
+    Received at the times at which they were: a stream that seems to gain on its clock costs more than a real one.
     """
+    store = SnapshotStore(EXCHANGES)
+    store.set_instruments(collected.exchange.name, collected.instruments)
+    feed, write = collected.decoder().feed, store.write
 
-    def floor() -> None:
-        for frame in frames:
-            orjson.loads(frame)
-
-    def whole() -> None:
-        decoder = adapter.decoder(instruments)
-        feed, write, now = decoder.feed, store.write, time.time()
-        for frame in frames:
+    def work() -> None:
+        for received_time, frame in frames:
             try:
-                words = feed(frame, now)
+                words = feed(frame, received_time)
             except FeedError:
                 continue
-            if words and isinstance(words[0], _MARKET):
+            for word in words:
+                if type(word) not in _MARKET:
+                    break
+            else:
                 write(words)  # type: ignore[arg-type]
 
-    adapter = load(exchange)
-    store = SnapshotStore(EXCHANGES)
-    store.set_instruments(exchange, instruments)
-    # Alternating rounds: a slow moment of the machine meets both.
-    floors, wholes = [], []
+    return work
+
+
+def measure(
+    collected: Collected, frames: Sequence[tuple[float, bytes]], parser: Parser | None = None
+) -> tuple[float, float]:
+    """Seconds a frame of the other way and of ours; the other way is the parser, or `orjson.loads` alone.
+
+    In alternating rounds: a slow moment of the machine meets both.
+    """
+    texts = [frame.decode() for _, frame in frames]
+
+    def other() -> None:
+        if parser is None:
+            for _, frame in frames:
+                orjson.loads(frame)
+        else:
+            for text in texts:
+                parser.parse(text)
+
+    others, ours = [], []
     for _ in range(ROUNDS):
-        floors.append(best_s(floor, 1))
-        wholes.append(best_s(whole, 1))
-    return min(floors) / len(frames), min(wholes) / len(frames)
+        others.append(best_s(other, 1))
+        ours.append(best_s(read_all(collected, frames), 1))
+    return min(others) / len(frames), min(ours) / len(frames)
+
+
+def compared(collected: Collected, frames: Sequence[tuple[float, bytes]], parser: Parser) -> float | None:
+    """How many times as long a library takes for the frames that it makes a quote of; None if they are too few."""
+    readable = [row for row in frames if parser.top(row[1].decode()) is not None]
+    if len(readable) < max(AT_LEAST, READ_SHARE * len(frames)):
+        return None
+    theirs_s, ours_s = measure(collected, readable, parser)
+    return theirs_s / ours_s
+
+
+def row_of(collected: Collected, kind: str, endpoints: Endpoints) -> dict[str, object]:
+    """One exchange and kind of frame. The last two: how many times as long the library takes, empty if it cannot."""
+    name = collected.exchange.name
+    frames = list(zip(collected.times[kind], collected.frames[kind], strict=True))
+    floor_s, whole_s = measure(collected, frames)
+    times: dict[str, object] = {"ccxt": "", "cryptofeed": ""}
+    for parser in parsers(collected, endpoints[name]):
+        found = compared(collected, frames, parser)
+        if found is not None:
+            times[parser.library] = found
+        parser.close()
+    return {
+        "exchange": name,
+        "kind": kind,
+        "frames": len(frames),
+        "bytes": round(sum(len(frame) for _, frame in frames) / len(frames)),
+        "floor_us": floor_s * 1e6,
+        "whole_us": whole_s * 1e6,
+        "ratio": whole_s / floor_s,
+    } | times
 
 
 def run() -> list[dict[str, object]]:
-    """One row an exchange and channel."""
+    """One row an exchange and kind of frame."""
     rows: list[dict[str, object]] = []
     with simulator() as (endpoints, _):
-        collected = collect(endpoints)
-    for exchange, (instruments, pools) in collected.items():
-        channels: dict[str, list[bytes]] = defaultdict(list)
-        for frames in pools.values():
-            for frame in frames:
-                if name := channel(frame):
-                    channels[name].append(frame)
-        for name, frames in sorted(channels.items()):
-            heavy = sum(len(frame) for frame in frames) > 200_000
-            if len(frames) < AT_LEAST and not heavy:
-                continue
-            floor_s, whole_s = measure(exchange, instruments, frames)
-            rows.append(
-                {
-                    "exchange": exchange,
-                    "channel": name,
-                    "frames": len(frames),
-                    "bytes": round(sum(len(frame) for frame in frames) / len(frames)),
-                    "floor_us": floor_s * 1e6,
-                    "whole_us": whole_s * 1e6,
-                    "ratio": whole_s / floor_s,
-                }
-            )
+        for collected in collect(endpoints).values():
+            for kind, frames in sorted(collected.frames.items(), reverse=True):
+                if len(frames) >= AT_LEAST or sum(map(len, frames)) > HEAVY_BYTES:
+                    rows.append(row_of(collected, kind, endpoints))
     return rows

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 WHOLE_BOOKS = "nothing: each frame is a whole book, a lost one is made up for by the next"
+EMPTY = "nothing: a halt empties the book, and an empty book is no quote"
 NO_WORD = "nothing: there is no word for a halt, its book is shown as it stands"
 TELLS_NOTHING = "nothing: its numbers only grow, which of them are missing cannot be known"
 
@@ -15,8 +16,9 @@ class Fault:
 
     ask: the control request. network: what happens on the way instead. shown: where it has to appear, 'state' or an
     event of one of these kinds; says: with this in its text. lasts_s: seconds. one_contract: it befalls one; liveliest:
-    the one that changes most. only: the exchanges that know this fault, all if empty. untold: exchanges that give no
-    sign of it, with the reason; there nothing has to be noticed. books: order books are watched meanwhile.
+    the one that changes most. only: the exchanges that know this fault, all if empty; never: those that do not.
+    untold: exchanges that give no sign of it, with the reason; there nothing has to be noticed. books: order books are
+    watched meanwhile.
     """
 
     name: str
@@ -27,12 +29,13 @@ class Fault:
     one_contract: bool = False
     liveliest: bool = False
     only: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
     untold: Mapping[str, str] = field(default_factory=dict)
     books: bool = False
     network: Literal["", "dns", "certificate"] = ""
 
     def befalls(self, exchange: str) -> bool:
-        return not self.only or exchange in self.only
+        return exchange not in self.never and (not self.only or exchange in self.only)
 
 
 def _http(status: int, retry_after_s: float | None) -> Fault:
@@ -58,7 +61,9 @@ FAULTS = (
         ("gap",),
         books=True,
         untold={
-            **dict.fromkeys(("binance", "okx", "kucoin", "deribit", "bitmex", "mexc", "bitget"), WHOLE_BOOKS),
+            **dict.fromkeys(
+                ("binance", "okx", "kucoin", "deribit", "bitmex", "mexc", "bitget", "hyperliquid"), WHOLE_BOOKS
+            ),
             "phemex": TELLS_NOTHING,
         },
     ),
@@ -74,7 +79,9 @@ FAULTS = (
     _http(429, 5.0),
     _http(418, None),
     _http(418, 5.0),
-    Fault("halt one", {"fault": "halt"}, ("listing",), one_contract=True, untold={"phemex": NO_WORD}),
+    Fault(
+        "halt one", {"fault": "halt"}, ("listing",), one_contract=True, untold={"phemex": NO_WORD, "hyperliquid": EMPTY}
+    ),
     Fault("list one", {"fault": "list"}, ("listing",)),
     Fault("delist one", {"fault": "delist"}, ("listing",), one_contract=True),
     Fault(
@@ -83,6 +90,7 @@ FAULTS = (
         ("funding",),
         lasts_s=40.0,
         one_contract=True,
+        never=("hyperliquid",),  # every contract pays every hour
         untold={"deribit": "nothing: it funds without pause, there is no interval"},
     ),
     *(

@@ -1,62 +1,103 @@
-"""Collects raw frames of every channel from the simulated market, to be decoded over and over."""
+"""Collects raw frames of every connection from the simulated market, to be decoded over and over."""
 
 import asyncio
+import itertools
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-import httpx
-from websockets.asyncio.client import connect
-
+from benchmarks.market import Endpoints
+from feeds.catalogue import read_listing
+from feeds.errors import FeedError
 from feeds.exchanges import EXCHANGES, load
-from feeds.exchanges.base import ConnectionPlan, Exchange
-from market.models import Instrument, Status
+from feeds.exchanges.base import ConnectionPlan, Decoder, Exchange
+from feeds.rest import RestClient
+from feeds.session import dial
+from market.models import Funding, Instrument, Quote, Ticker
 
 COLLECT_S = 4.0
+QUOTES, OTHERS = "quotes", "mark, funding, ticker"
 
 
-def listing(exchange: Exchange) -> list[Instrument]:
-    """Read the listing the plain way, pages and all."""
-    bodies: list[bytes] = []
-    with httpx.Client(timeout=10.0) as client:
-        for first in exchange.instrument_requests():
-            waiting = [first]
-            while waiting:
-                request = waiting.pop(0)
-                body = client.request(request.method, request.url, params=dict(request.params) or None).content
-                bodies.append(body)
-                waiting.extend(exchange.next_requests(request, body))
-    return exchange.parse_instruments(bodies)
+@dataclass(frozen=True)
+class Collected:
+    """An exchange's listing, the answers to its polls, and its data frames in the order they came, by kind.
 
+    answers: purpose and body. frames: of kind QUOTES those that brought a best bid and ask, of kind OTHERS those with
+    mark, index, funding or ticker. times: when each was received, epoch s.
+    """
 
-async def _collect(exchange: Exchange, plan: ConnectionPlan) -> list[bytes]:
-    frames: list[bytes] = []
-    async with connect(plan.url, compression=None, max_size=None) as socket:
-        for message in plan.messages:
-            await socket.send(message)
-            await asyncio.sleep(1.0 / plan.messages_per_s)
-        until = time.monotonic() + COLLECT_S
-        while (left := until - time.monotonic()) > 0.0:
+    exchange: Exchange
+    instruments: list[Instrument]
+    answers: list[tuple[str, bytes]] = field(default_factory=list)
+    frames: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    times: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def decoder(self) -> Decoder:
+        """A fresh decoder that has read the answers to the polls, as one that merges them with frames needs."""
+        decoder = self.exchange.decoder(self.instruments)
+        for purpose, body in self.answers:
             try:
-                frames.append(await asyncio.wait_for(socket.recv(decode=False), left))
-            except TimeoutError:
-                break
-    return frames
+                decoder.feed_response(purpose, body, time.time())
+            except FeedError:
+                continue  # a refused poll is no matter here
+        return decoder
 
 
-def collect(endpoints: dict[str, dict[str, str]]) -> dict[str, tuple[list[Instrument], dict[str, list[bytes]]]]:
-    """Frames by exchange and pool, with the listing they belong to."""
-    found: dict[str, tuple[list[Instrument], dict[str, list[bytes]]]] = {}
-    for name in EXCHANGES:
-        exchange = load(name, endpoints[name])
-        instruments = listing(exchange)
-        plans = exchange.connections([row for row in instruments if row.status is Status.TRADING])
-        found[name] = instruments, asyncio.run(_collect_all(exchange, plans))
+async def _collect(rest: RestClient, into: Collected, plan: ConnectionPlan) -> list[tuple[float, str, bytes]]:
+    """Receive time, kind and bytes of the data frames of one connection."""
+    if plan.handshake is not None:
+        plan = into.exchange.dial(plan, (await rest.fetch(plan.handshake)).body)
+    transport = await dial(plan)
+    raw: list[tuple[float, bytes]] = []
+
+    async def ask() -> None:
+        for message in plan.messages:
+            await transport.send(message)
+            await asyncio.sleep(1.0 / plan.messages_per_s)
+
+    for poll in plan.polls:  # before the frames, which an answer from after them would make old
+        into.answers.append((poll.request.purpose, (await rest.fetch(poll.request)).body))
+    asking = asyncio.create_task(ask())
+    until = time.monotonic() + COLLECT_S
+    while (left := until - time.monotonic()) > 0.0:
+        try:
+            frame = await asyncio.wait_for(transport.receive(), left)
+            raw.append((time.time(), frame))
+        except TimeoutError:
+            break
+    asking.cancel()
+    await transport.close()
+    decoder = into.decoder()
+    found = []
+    for received_time, frame in raw:
+        try:
+            kinds = {type(word) for word in decoder.feed(frame, received_time)}
+        except FeedError:
+            continue
+        if Quote in kinds:
+            found.append((received_time, QUOTES, frame))
+        elif kinds & {Funding, Ticker}:
+            found.append((received_time, OTHERS, frame))
     return found
 
 
-async def _collect_all(exchange: Exchange, plans: Sequence[ConnectionPlan]) -> dict[str, list[bytes]]:
-    pools: dict[str, list[bytes]] = defaultdict(list)
-    for plan, frames in zip(plans, await asyncio.gather(*(_collect(exchange, plan) for plan in plans)), strict=True):
-        pools[plan.pool] += frames
-    return dict(pools)
+async def collect_exchange(exchange: Exchange) -> Collected:
+    """Frames of one exchange."""
+    rest = RestClient(exchange.name, 1_000.0, exchange.headers)
+    try:
+        into = Collected(exchange, await read_listing(exchange, rest, lambda _request, _response: None))
+        plans: Sequence[ConnectionPlan] = exchange.connections(into.instruments)
+        parts = await asyncio.gather(*(_collect(rest, into, plan) for plan in plans))
+    finally:
+        await rest.close()
+    for received_time, kind, frame in sorted(itertools.chain(*parts)):
+        into.frames[kind].append(frame)
+        into.times[kind].append(received_time)
+    return into
+
+
+def collect(endpoints: Endpoints) -> dict[str, Collected]:
+    """Frames of all exchanges, one exchange after the other."""
+    return {name: asyncio.run(collect_exchange(load(name, endpoints[name]))) for name in EXCHANGES}

@@ -1,4 +1,8 @@
-"""From the loopback socket into the store, against the bare socket: the same frames, sent as fast as they are taken."""
+"""From the loopback socket into the store, against the bare socket: the same frames, sent as fast as they are taken.
+
+For each websocket library that is installed. What a frame costs when frames come one by one is another matter, because
+waking up is most of it: `make load`.
+"""
 
 import asyncio
 import dataclasses
@@ -6,13 +10,11 @@ import multiprocessing
 import time
 from multiprocessing.connection import Connection as Pipe
 
-from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
-from feeds.exchanges import load
-from feeds.exchanges.base import Exchange
+from benchmarks.frames import QUOTES, Collected
 from feeds.session import Session
-from market.models import Instrument
+from feeds.transport import SocketLibrary, installed, open_transport
 from store.snapshot import SnapshotStore
 
 FRAMES = 30_000
@@ -35,13 +37,15 @@ def _blast(pipe: Pipe, frames: list[bytes]) -> None:
     asyncio.run(main())
 
 
-async def _bare(url: str) -> float:
-    async with connect(url, compression=None, ping_interval=None, max_queue=1_024) as socket:
-        await socket.send("go")
-        start = time.perf_counter()
-        for _ in range(FRAMES):
-            await socket.recv(decode=False)
-        return time.perf_counter() - start
+async def _bare(url: str, library: SocketLibrary) -> float:
+    socket = await open_transport(url, library=library)
+    await socket.send("go")
+    start = time.perf_counter()
+    for _ in range(FRAMES):
+        await socket.receive()
+    elapsed = time.perf_counter() - start
+    await socket.close()
+    return elapsed
 
 
 class _Listener:
@@ -54,11 +58,13 @@ class _Listener:
         return lambda *_, **__: None
 
 
-async def _through(url: str, exchange: Exchange, instruments: list[Instrument], store: SnapshotStore) -> float:
-    plan = exchange.connections(instruments)[0]
-    plan = dataclasses.replace(plan, url=url, polls=())
+async def _through(url: str, collected: Collected, store: SnapshotStore, library: SocketLibrary) -> float:
+    exchange = collected.exchange
+    plan = exchange.connections(collected.instruments)[0]
+    plan = dataclasses.replace(plan, url=url, polls=(), handshake=None, transport="websocket")
     listener = _Listener(store)
-    session = Session(exchange, plan, plan.topics[:1], exchange.decoder(instruments), None, listener)  # type: ignore[arg-type]
+    decoder = collected.decoder()
+    session = Session(exchange, plan, plan.topics[:1], decoder, None, listener, library=library)  # type: ignore[arg-type]
     start = time.perf_counter()
     task = asyncio.create_task(session.run())
     while session.frames < FRAMES and not task.done():  # noqa: ASYNC110 - the session has no event for a count
@@ -69,27 +75,34 @@ async def _through(url: str, exchange: Exchange, instruments: list[Instrument], 
     return elapsed
 
 
-def run(name: str, instruments: list[Instrument], frames: list[bytes]) -> dict[str, object]:
-    """Frames per second with nothing behind the socket, and with decoder and store."""
+def run(collected: Collected) -> list[dict[str, object]]:
+    """Frames per second with nothing behind the socket, and with decoder and store; a row a library."""
+    rows: list[dict[str, object]] = []
+    exchange, frames = collected.exchange, collected.frames[QUOTES]
+    name = exchange.name
     here, there = multiprocessing.get_context("spawn").Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_blast, args=(there, frames), daemon=True)
     process.start()
     try:
         url = f"ws://127.0.0.1:{here.recv()}"
-        exchange = load(name)
         store = SnapshotStore((name,))
-        store.set_instruments(name, instruments)
-        bare_s = min(asyncio.run(_bare(url)) for _ in range(2))
-        through_s = min(asyncio.run(_through(url, exchange, instruments, store)) for _ in range(2))
+        store.set_instruments(name, collected.instruments)
+        for library in installed():
+            bare_s = min(asyncio.run(_bare(url, library)) for _ in range(2))
+            through_s = min(asyncio.run(_through(url, collected, store, library)) for _ in range(2))
+            rows.append(
+                {
+                    "exchange": name,
+                    "library": library,
+                    "frames": FRAMES,
+                    "bare_per_s": FRAMES / bare_s,
+                    "through_per_s": FRAMES / through_s,
+                    "ratio": through_s / bare_s,
+                }
+            )
     finally:
         here.send("end")
         process.join(5.0)
         if process.is_alive():
             process.terminate()
-    return {
-        "exchange": name,
-        "frames": FRAMES,
-        "bare_per_s": FRAMES / bare_s,
-        "through_per_s": FRAMES / through_s,
-        "ratio": through_s / bare_s,
-    }
+    return rows

@@ -21,6 +21,7 @@ from feeds.rest import Response, RestClient
 from feeds.session import Listener, Session
 from feeds.stats import FeedLog, FrameRate
 from feeds.status import ExchangeStatus, IntervalChange, SocketStatus, State
+from feeds.transport import SocketLibrary
 from feeds.unheard import Unheard
 from market.models import Funding, Instrument, MarketWord, Status
 from market.overrides import Change, Note, Overrides, apply_overrides, differences
@@ -66,6 +67,7 @@ class ExchangeFeed:
         recorder: Recorder | None = None,
         overrides: Overrides | None = None,
         depth_cap: int = DEFAULT_CAP,
+        library: SocketLibrary = "websockets",
     ) -> None:
         self.exchange = exchange
         self.log = FeedLog()
@@ -77,6 +79,7 @@ class ExchangeFeed:
         self._catalogue_every_s = catalogue_every_s
         self._channels = channels
         self._recorder = recorder
+        self._library = library
         self._rest = RestClient(exchange.name, exchange.request_weight_per_s, exchange.headers)
         self._late_s = LATE_S if exchange.relay_of is None else RELAY_LATE_S
         self._connections: list[Connection] = []
@@ -248,7 +251,10 @@ class ExchangeFeed:
 
     def _session(self, exchange: Exchange, plan: ConnectionPlan, topics: Sequence[str], listener: Listener) -> Session:
         decoder = exchange.decoder(self._decoded)
-        return Session(exchange, plan, topics, decoder, self._rest, listener, recording=self._recorder is not None)
+        recording = self._recorder is not None
+        return Session(
+            exchange, plan, topics, decoder, self._rest, listener, recording=recording, library=self._library
+        )
 
     def _on_lost(self, topics: tuple[str, ...]) -> None:
         self._sink.lose(self.exchange.name, self.exchange.symbols_of(topics, self.instruments))

@@ -6,10 +6,9 @@ import ssl
 from urllib.parse import urlsplit
 
 import httpx
-from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from feeds.errors import FeedError, RequestFailed
-from feeds.transport import Disconnected
+from feeds.transport import Disconnected, HandshakeFailed
 
 MAX_DOUBLINGS = 5  # 2**5 s: an exchange that is back is found within half a minute
 
@@ -41,13 +40,9 @@ def describe(error: BaseException, url: str = "") -> str:
             return f"certificate{whose} refused: {error.verify_message}"
         case TimeoutError() | httpx.TimeoutException():
             return "timed out"
-        case InvalidStatus():
-            return f"HTTP {error.response.status_code} at the handshake"
-        case InvalidHandshake():
-            return f"no websocket handshake: {error}"
         case FeedError():
             return error.detail
-        case Disconnected() | Silent():
+        case Disconnected() | HandshakeFailed() | Silent():
             return str(error)
         case OSError() if error.strerror:
             return error.strerror.lower()
@@ -61,7 +56,7 @@ def describe(error: BaseException, url: str = "") -> str:
 def is_expected(error: BaseException) -> bool:
     """Whether an exchange or the network did this; anything else is a bug of ours."""
     return isinstance(
-        error, FeedError | Disconnected | Silent | OSError | TimeoutError | InvalidHandshake | httpx.HTTPError
+        error, FeedError | Disconnected | Silent | OSError | TimeoutError | HandshakeFailed | httpx.HTTPError
     )
 
 
@@ -82,8 +77,8 @@ def retry_after_s(error: BaseException) -> float | None:
     """How long the exchange asked us to stay away, if it did."""
     if isinstance(error, RequestFailed):
         return error.retry_after_s
-    if isinstance(error, InvalidStatus):
-        return parse_retry_after(error.response.headers.get("Retry-After"))
+    if isinstance(error, HandshakeFailed):
+        return parse_retry_after(error.retry_after)
     return None
 
 

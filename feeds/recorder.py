@@ -35,7 +35,7 @@ def prepare(folder: Path) -> None:
 
 
 class Recorder:
-    """Takes frames from the feed thread and writes them. on_error: told when the disk fails."""
+    """Takes frames from the feed thread and writes them. on_error: told when the disk fails or cannot keep up."""
 
     def __init__(self, folder: Path, on_error: Callable[[str], None]) -> None:
         """Raises OSError if the folder cannot be made or written to."""
@@ -46,6 +46,7 @@ class Recorder:
         self._queue: queue.SimpleQueue[tuple[str, dict[str, object]] | None] = queue.SimpleQueue()
         self._files: dict[str, _File] = {}
         self._failed_until = 0.0
+        self._behind_until = 0.0
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
@@ -61,7 +62,7 @@ class Recorder:
     ) -> None:
         """Hand over one frame; returns at once."""
         if self._queue.qsize() > MOST_WAITING:
-            self.dropped += 1
+            self._drop_behind()
             return
         raw = frame.decode("utf-8", "backslashreplace") if isinstance(frame, bytes) else frame
         line: dict[str, object] = {"t": when, "dir": direction, "exchange": exchange, "conn": connection, "url": url}
@@ -69,6 +70,18 @@ class Recorder:
             line["purpose"] = purpose
         line["raw"] = raw
         self._queue.put((exchange, line))
+
+    def _drop_behind(self) -> None:
+        """Count a frame that there is no room for, and say so at most every RETRY_S."""
+        self.dropped += 1
+        if time.monotonic() >= self._behind_until:
+            self._behind_until = time.monotonic() + RETRY_S
+            text = (
+                f"the disk of '{self.folder}' takes frames more slowly than they come: {MOST_WAITING} are waiting,"
+                f" {self.dropped} have not been recorded so far"
+            )
+            logger.error(text)
+            self._on_error(text)
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Write what is waiting and close the files."""

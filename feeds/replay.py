@@ -349,9 +349,11 @@ class _Player:
         self.sink.set_instruments(exchange.name, instruments)
         trading = [instrument for instrument in instruments if instrument.status is Status.TRADING]
         plans = exchange.connections(trading)
-        self._purposes = {
-            urlsplit(poll.request.url).path: poll.request.purpose for plan in plans for poll in plan.polls
-        }
+        asked: dict[str, set[str]] = {}
+        for poll in (poll for plan in plans for poll in plan.polls):
+            asked.setdefault(urlsplit(poll.request.url).path, set()).add(poll.request.purpose)
+        # Where one address answers everything, only a recording of our own says what was asked.
+        self._purposes = {path: purposes.pop() for path, purposes in asked.items() if len(purposes) == 1}
         self._enter("live", "replaying")
         while not self._stop.is_set():
             self._play_once()

@@ -15,6 +15,7 @@ TIMEOUT_S = 10.0  # between two bytes
 ANSWER_TIMEOUT_S = 30.0  # for all of them: an answer that drips would otherwise never end
 BURST_S = 10.0  # how much unused budget may be saved up
 STAY_AWAY_S = 30.0  # after a refusal that names no time
+JSON = {"Content-Type": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,13 @@ class RestClient:
         sent_time = time.time()
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                answer = await self._client.request(request.method, request.url, params=dict(request.params) or None)
+                answer = await self._client.request(
+                    request.method,
+                    request.url,
+                    params=dict(request.params) or None,
+                    content=request.json or None,
+                    headers=JSON if request.json else None,
+                )
         except (httpx.HTTPError, OSError) as error:
             raise RequestFailed(self.exchange, f"{request.purpose}: {describe(error, request.url)}") from error
         if answer.status_code != 200:

@@ -25,7 +25,7 @@ from feeds.exchanges.base import (
 )
 from feeds.failures import Silent
 from feeds.rest import Response, RestClient
-from feeds.transport import Transport, open_transport
+from feeds.transport import SocketLibrary, Transport, open_transport
 from market.models import MarketWord, Quote
 
 WATCH_EVERY_S = 0.25
@@ -71,7 +71,8 @@ class Listener(Protocol):
     ) -> None: ...
 
 
-async def _open(plan: ConnectionPlan) -> Transport:
+async def dial(plan: ConnectionPlan, library: SocketLibrary = "websockets") -> Transport:
+    """Connect as a plan says, its handshake done."""
     if plan.transport == "socketio":
         # Imported where it is needed: it brings an HTTP client of its own with it.
         from feeds.socketio_transport import SocketIoTransport
@@ -79,7 +80,7 @@ async def _open(plan: ConnectionPlan) -> Transport:
         socket = SocketIoTransport()
         await socket.open(plan.url)
         return socket
-    return await open_transport(plan.url, headers=plan.headers)
+    return await open_transport(plan.url, headers=plan.headers, library=library)
 
 
 class Session:
@@ -92,7 +93,7 @@ class Session:
 
     def __init__(
         self, exchange: Exchange, plan: ConnectionPlan, topics: Sequence[str], decoder: Decoder, rest: RestClient,
-        listener: Listener, recording: bool = False,
+        listener: Listener, *, recording: bool = False, library: SocketLibrary = "websockets",
     ) -> None:  # fmt: skip
         self.exchange = exchange
         self.plan = plan
@@ -110,6 +111,7 @@ class Session:
         self._rest = rest
         self._listener = listener
         self._recording = recording
+        self._library = library
         self._transport: Transport | None = None
         self._asked = False
         self._ids = itertools.count(1)
@@ -145,7 +147,7 @@ class Session:
         if self.plan.handshake is not None:
             answer = await self._rest.fetch(self.plan.handshake)
             self.plan = self.exchange.dial(self.plan, answer.body)
-        transport = self._transport = await _open(self.plan)
+        transport = self._transport = await dial(self.plan, self._library)
         try:
             self._enter("subscribing")
             self._opened_at = time.monotonic()

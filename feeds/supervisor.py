@@ -5,7 +5,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,12 +29,13 @@ REVIVE_AFTER_S = 5.0  # a feed that died of a bug
 class FeedOptions:
     """catalogue_every_s: seconds between two readings of a listing. record_to: folder for raw frames, None: do not.
 
-    depth_cap: books watched at a time on one exchange.
+    depth_cap: books watched at a time on one exchange. picows: exchanges whose sockets that library reads.
     """
 
     catalogue_every_s: float = 300.0
     record_to: Path | None = None
     depth_cap: int = DEFAULT_CAP
+    picows: Collection[str] = ()
 
 
 class Supervisor:
@@ -113,6 +114,7 @@ class Supervisor:
             recorder=self._recorder,
             overrides=self._overrides,
             depth_cap=self._options.depth_cap,
+            library="picows" if name in self._options.picows else "websockets",
         )
         self._feeds[name].depth.want(self._depth_wanted.get(name, ()))
         self._failed.pop(name, None)

@@ -17,4 +17,5 @@ EXCHANGES: tuple[str, ...] = (
     "bitget",
     "phemex",
     "coindcx",
+    "hyperliquid",
 )

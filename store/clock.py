@@ -29,32 +29,36 @@ class Latency:
 
 
 class ExchangeClock:
-    """Follows one exchange's clock. Written by the feed thread only."""
+    """Follows one exchange's clock. Written by the feed thread only.
 
-    __slots__ = ("_bounds", "_current", "_excess", "_previous", "_rotates_at", "floor_s")
+    floor_s: receipt less event time of the fastest messages. lowest_s: the same of the window that runs, which ends at
+    rotates_at. excess: lateness of the last messages. The store reads these where asking costs more than the answer.
+    """
+
+    __slots__ = ("_bounds", "_previous", "excess", "floor_s", "lowest_s", "rotates_at")
 
     def __init__(self) -> None:
         self.floor_s = float("inf")
-        self._current = float("inf")
+        self.lowest_s = float("inf")
         self._previous = float("inf")
-        self._rotates_at = float("-inf")
+        self.rotates_at = float("-inf")
         self._bounds: tuple[float, float] | None = None
-        self._excess: deque[float] = deque(maxlen=SAMPLES)
+        self.excess: deque[float] = deque(maxlen=SAMPLES)
 
     def observe(self, event_time: float, received_time: float) -> float:
         """Take one message's times; return how late it was over the floor, in seconds."""
         raw = received_time - event_time
-        if received_time >= self._rotates_at:
-            self._rotates_at = received_time + WINDOW_S
-            self._previous, self._current = self._current, raw
+        if received_time >= self.rotates_at:
+            self.rotates_at = received_time + WINDOW_S
+            self._previous, self.lowest_s = self.lowest_s, raw
             self._refloor()
-        elif raw < self._current:
-            self._current = raw
+        elif raw < self.lowest_s:
+            self.lowest_s = raw
             self._refloor()
         excess = raw - self.floor_s
         if excess < 0.0:
             excess = 0.0
-        self._excess.append(excess)
+        self.excess.append(excess)
         return excess
 
     def bound(self, server_time: float, sent_time: float, received_time: float) -> bool:
@@ -64,16 +68,16 @@ class ExchangeClock:
         """
         before = self._bounds
         self._bounds = (sent_time - server_time - SLACK_S, received_time - server_time + SLACK_S)
-        if self._current < self._bounds[0] or self._previous < self._bounds[0]:
+        if self.lowest_s < self._bounds[0] or self._previous < self._bounds[0]:
             # Minima from before a step backwards are of another clock.
-            self._current = max(self._current, self._bounds[0])
-            self._previous = self._current
+            self.lowest_s = max(self.lowest_s, self._bounds[0])
+            self._previous = self.lowest_s
         self._refloor()
         # Stepped for certain only where the two answers cannot both be right.
         return before is not None and (self._bounds[0] > before[1] + STEP_S or self._bounds[1] < before[0] - STEP_S)
 
     def _refloor(self) -> None:
-        floor = min(self._current, self._previous)
+        floor = min(self.lowest_s, self._previous)
         if self._bounds is not None:
             floor = min(max(floor, self._bounds[0]), self._bounds[1])
         self.floor_s = floor
@@ -81,16 +85,16 @@ class ExchangeClock:
     @property
     def last_s(self) -> float | None:
         """Lateness of the last message; None before any."""
-        return self._excess[-1] if self._excess else None
+        return self.excess[-1] if self.excess else None
 
     def recent_s(self) -> float | None:
         """Median lateness of the last few messages; None before any."""
-        recent = sorted(self._excess[i] for i in range(-min(RECENT, len(self._excess)), 0))
+        recent = sorted(self.excess[i] for i in range(-min(RECENT, len(self.excess)), 0))
         return recent[len(recent) // 2] if recent else None
 
     def latency(self) -> Latency:
         """Percentiles of the last messages."""
-        excess = np.array(self._excess)  # a deque is copied whole under the interpreter lock
+        excess = np.array(self.excess)  # a deque is copied whole under the interpreter lock
         floor = None if self.floor_s == float("inf") else self.floor_s
         if excess.size == 0:
             return Latency(None, None, None, floor, 0)

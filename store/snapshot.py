@@ -51,9 +51,9 @@ F: Final = len(FIELDS)
 INDEX: Final[Mapping[str, int]] = {name: i for i, name in enumerate(FIELDS)}
 _QUOTE = struct.Struct("8d")
 _BOOK = struct.Struct("4d")
-_TOP = struct.Struct("5d")
 _PRICES = struct.Struct("2d")
-_SEEN = struct.Struct("6d")
+_FUNDING = struct.Struct("6d")
+_TICKER = struct.Struct("4d")
 _NUMBER = struct.Struct("d")
 _ROW_BYTES: Final = 8 * F
 _EVENT, _RECEIVED, _LAG, _LIVE = (INDEX[name] for name in ("event_time", "received_time", "lag_s", "live"))
@@ -164,19 +164,40 @@ class Snapshot:
         return now - self["event_time"] - self.floor_s[None, :]
 
 
-class _Cells:
-    """The buffer behind one grid: where each contract's fields begin."""
+class _Cell:
+    """Where one contract's fields begin in the buffer, its exchange's clock, and the times of its last quote."""
 
-    def __init__(self, grid: Grid) -> None:
+    __slots__ = ("clock", "event_time", "offset", "received_time")
+
+    def __init__(self, offset: int, clock: ExchangeClock, event_time: float, received_time: float) -> None:
+        self.offset = offset
+        self.clock = clock
+        self.event_time = event_time  # NaN where not known, as in the buffer
+        self.received_time = received_time
+
+
+class _Cells:
+    """The buffer behind one grid, and by exchange and symbol what is kept beside it."""
+
+    def __init__(self, grid: Grid, data: Matrix, clocks: Mapping[str, ExchangeClock]) -> None:
+        """data: shape (S, E, F); it is taken over."""
         self.grid = grid
-        self.data = np.full((len(grid.symbols), len(grid.exchanges), F), NAN)
-        self.data[:, :, _LIVE] = 0.0
-        self.buffer: memoryview = self.data.data.cast("B") if self.data.size else memoryview(bytearray())
+        self.data = data
+        self.buffer: memoryview = data.data.cast("B") if data.size else memoryview(bytearray())
         width = len(grid.exchanges)
-        self.offsets: dict[str, dict[str, int]] = {exchange: {} for exchange in grid.exchanges}
+        self.of: dict[str, dict[str, _Cell]] = {exchange: {} for exchange in grid.exchanges}
+        events, receipts = data[:, :, _EVENT].tolist(), data[:, :, _RECEIVED].tolist()
         for exchange, symbol in grid.instruments:
-            cell = grid.symbol_index[symbol] * width + grid.exchange_index[exchange]
-            self.offsets[exchange][symbol] = cell * _ROW_BYTES
+            s, e = grid.symbol_index[symbol], grid.exchange_index[exchange]
+            self.of[exchange][symbol] = _Cell(
+                (s * width + e) * _ROW_BYTES, clocks[exchange], events[s][e], receipts[s][e]
+            )
+
+
+def _empty(grid: Grid) -> Matrix:
+    data = np.full((len(grid.symbols), len(grid.exchanges), F), NAN)
+    data[:, :, _LIVE] = 0.0
+    return data
 
 
 class SnapshotStore:
@@ -187,8 +208,9 @@ class SnapshotStore:
         self._own_fees = dict(own_fees or {})
         self._lock = threading.Lock()
         self._listings: dict[str, tuple[Instrument, ...]] = dict.fromkeys(exchanges, ())
-        self._cells = _Cells(build_grid(tuple(exchanges), ()))
         self._clocks = {exchange: ExchangeClock() for exchange in exchanges}
+        grid = build_grid(tuple(exchanges), ())
+        self._cells = _Cells(grid, _empty(grid), self._clocks)
         self._snapshot: Snapshot | None = None
         self.depths = DepthStore()
         self.version = 0
@@ -204,17 +226,18 @@ class SnapshotStore:
             grid = build_grid(
                 tuple(self._listings), (row for rows in self._listings.values() for row in rows), self._own_fees
             )
-            old, new = self._cells, _Cells(grid)
+            old, data = self._cells, _empty(grid)
             kept = [symbol for symbol in grid.symbols if symbol in old.grid.symbol_index]
-            to = [grid.symbol_index[symbol] for symbol in kept]
-            new.data[to] = old.data[[old.grid.symbol_index[symbol] for symbol in kept]] if kept else new.data[to]
-            new.data[~grid.listed] = NAN
-            new.data[~grid.listed, _LIVE] = 0.0
+            if kept:
+                to = [grid.symbol_index[symbol] for symbol in kept]
+                data[to] = old.data[[old.grid.symbol_index[symbol] for symbol in kept]]
+            data[~grid.listed] = NAN
+            data[~grid.listed, _LIVE] = 0.0
             for instrument in instruments:
                 if instrument.funding_interval_h is not None:
-                    row = new.data[grid.symbol_index[instrument.symbol], grid.exchange_index[exchange]]
+                    row = data[grid.symbol_index[instrument.symbol], grid.exchange_index[exchange]]
                     row[INDEX["funding_interval_h"]] = instrument.funding_interval_h
-            self._cells = new
+            self._cells = _Cells(grid, data, self._clocks)
             self.version += 1
 
     def write(self, words: Iterable[MarketWord], polled: bool = False) -> None:
@@ -225,67 +248,92 @@ class SnapshotStore:
         until it is polled once more, because the next change would not be told either.
         """
         with self._lock:
-            cells = self._cells
+            cells = self._cells.of
+            buffer = self._cells.buffer
             for word in words:
-                offset = cells.offsets[word.exchange].get(word.symbol)
-                if offset is None:
+                cell = cells[word.exchange].get(word.symbol)
+                if cell is None:
                     continue
-                if type(word) is Quote:
-                    self._write_quote(cells.buffer, offset, word, polled)
-                elif type(word) is Funding:
-                    _write_known(cells, offset, _FUNDING_FIELDS, word)
-                    _put(cells, offset, "funding_received_time", word.received_time)
-                elif type(word) is Ticker:
-                    _write_known(cells, offset, _TICKER_FIELDS, word)
-                elif type(word) is Depth:
-                    self.depths.write(word)
+                kind = type(word)
+                if kind is Quote:
+                    self._write_quote(buffer, cell, word, polled)  # type: ignore[arg-type]
+                elif kind is Funding:
+                    _write_funding(buffer, cell.offset, word)  # type: ignore[arg-type]
+                elif kind is Ticker:
+                    _write_ticker(buffer, cell.offset, word)  # type: ignore[arg-type]
+                elif kind is Depth:
+                    self.depths.write(word)  # type: ignore[arg-type]
             self.version += 1
 
-    def _write_quote(self, buffer: memoryview, offset: int, quote: Quote, polled: bool) -> None:
-        bid_price = NAN if quote.bid_price is None else quote.bid_price
-        bid_size = NAN if quote.bid_size is None else quote.bid_size
-        ask_price = NAN if quote.ask_price is None else quote.ask_price
-        ask_size = NAN if quote.ask_size is None else quote.ask_size
+    def _write_quote(self, buffer: memoryview, cell: _Cell, quote: Quote, polled: bool) -> None:
+        """Most quotes come from a stream, two-sided, timed, in order and not late: the others go the long way."""
+        event_time, received_time = quote.event_time, quote.received_time
+        bid_price, bid_size, ask_price, ask_size = quote.bid_price, quote.bid_size, quote.ask_price, quote.ask_size
+        one_sided = bid_price is None or ask_price is None or bid_size is None or ask_size is None
+        if one_sided or polled or event_time is None or event_time < cell.event_time:
+            self._write_any_quote(buffer, cell, quote, polled)
+            return
+        clock = cell.clock
+        raw = received_time - event_time
+        lag = raw - clock.floor_s
+        if lag > LATE_S:
+            self._write_any_quote(buffer, cell, quote, polled)
+            return
+        if raw < clock.lowest_s or received_time >= clock.rotates_at:
+            lag = clock.observe(event_time, received_time)
+        else:
+            if lag < 0.0:
+                lag = 0.0
+            clock.excess.append(lag)
+        cell.event_time, cell.received_time = event_time, received_time
+        _QUOTE.pack_into(
+            buffer, cell.offset,
+            bid_price, bid_size, ask_price, ask_size, event_time, received_time, lag, 1.0,
+        )  # fmt: skip
+
+    def _write_any_quote(self, buffer: memoryview, cell: _Cell, quote: Quote, polled: bool) -> None:
+        book = tuple(
+            NAN if value is None else value
+            for value in (quote.bid_price, quote.bid_size, quote.ask_price, quote.ask_size)
+        )
         event_time, lag, live = NAN, 0.0, 1.0
-        old = _SEEN.unpack_from(buffer, offset)
-        if polled and _PRICES.pack(old[0], old[2]) != _PRICES.pack(bid_price, ask_price):
-            if quote.received_time - old[5] < UNTOLD_S and _NUMBER.unpack_from(buffer, offset + 8 * _LIVE)[0]:
+        # Compared as bytes: an empty side is NaN, which equals nothing.
+        was = _BOOK.unpack_from(buffer, cell.offset)
+        was_live = _NUMBER.unpack_from(buffer, cell.offset + 8 * _LIVE)[0]
+        if polled and _PRICES.pack(was[0], was[2]) != _PRICES.pack(book[0], book[2]):
+            if was_live and quote.received_time - cell.received_time < UNTOLD_S:
                 return  # the stream has just spoken, perhaps after the answer was written
             live = 0.0
         if quote.event_time is not None:
             event_time = quote.event_time
             # Overtaken: both came just now. A long way back is another clock, and a lost quote yields to any other.
-            just_now = 0.0 < old[4] - event_time < REORDER_S and quote.received_time - old[5] < TOGETHER_S
-            if just_now and _NUMBER.unpack_from(buffer, offset + 8 * _LIVE)[0]:
+            older_s, apart_s = cell.event_time - event_time, quote.received_time - cell.received_time
+            if was_live and 0.0 < older_s < REORDER_S and apart_s < TOGETHER_S:
                 self.overtaken[quote.exchange] += 1
                 return
+            same_book = _BOOK.pack(*was) == _BOOK.pack(*book)
+            clock = cell.clock
+            late_s = quote.received_time - event_time - clock.floor_s
             if polled:
-                if _BOOK.pack(*old[:4]) == _BOOK.pack(bid_price, bid_size, ask_price, ask_size):
-                    event_time = old[4]  # only confirmed: the book changed when the stream said so
+                if same_book:
+                    event_time = cell.event_time  # only confirmed: the book changed when the stream said so
+            elif late_s > LATE_S and same_book and event_time == cell.event_time:
+                # An idle book repeated is no later than it was, as far as its stream tells changes in time.
+                lag = max(_NUMBER.unpack_from(buffer, cell.offset + 8 * _LAG)[0], clock.last_s or 0.0)
             else:
-                clock = self._clocks[quote.exchange]
-                lag = quote.received_time - event_time - clock.floor_s
-                # Compared as bytes: an empty side is NaN, which equals nothing.
-                if lag > LATE_S and _TOP.pack(*old[:5]) == _TOP.pack(
-                    bid_price, bid_size, ask_price, ask_size, event_time
-                ):
-                    # An idle book repeated is no later than it was, as far as its stream tells changes in time.
-                    lag = max(_NUMBER.unpack_from(buffer, offset + 8 * _LAG)[0], clock.last_s or 0.0)
-                else:
-                    lag = clock.observe(event_time, quote.received_time)
-        _QUOTE.pack_into(
-            buffer, offset, bid_price, bid_size, ask_price, ask_size, event_time, quote.received_time, lag, live
-        )
+                lag = clock.observe(event_time, quote.received_time)
+        cell.event_time, cell.received_time = event_time, quote.received_time
+        _QUOTE.pack_into(buffer, cell.offset, *book, event_time, quote.received_time, lag, live)
 
     def lose(self, exchange: str, symbols: Iterable[str]) -> None:
         """Mark quotes as no longer fed: values stay to be shown as old, but nothing is made of them."""
         with self._lock:
             cells = self._cells
-            offsets = cells.offsets[exchange]
+            known = cells.of[exchange]
             for symbol in symbols:
-                offset = offsets.get(symbol)
-                if offset is not None:
-                    _NUMBER.pack_into(cells.buffer, offset + 8 * _LIVE, 0.0)
+                cell = known.get(symbol)
+                if cell is not None:
+                    _NUMBER.pack_into(cells.buffer, cell.offset + 8 * _LIVE, 0.0)
             self.version += 1
 
     def set_server_time(self, exchange: str, server_time: float, sent_time: float, received_time: float) -> bool:
@@ -295,6 +343,8 @@ class SnapshotStore:
             if stepped:
                 # Event times from before the step cannot be compared with those after it.
                 self._cells.data[:, self._cells.grid.exchange_index[exchange], _EVENT] = NAN
+                for cell in self._cells.of[exchange].values():
+                    cell.event_time = NAN
                 self.version += 1
             return stepped
 
@@ -351,19 +401,28 @@ class SnapshotStore:
             return self._clocks[exchange].latency()
 
 
-_FUNDING_FIELDS = tuple(
-    (name, INDEX[name])
-    for name in ("mark_price", "index_price", "funding_rate", "funding_interval_h", "next_funding_time")
-)
-_TICKER_FIELDS = tuple((name, INDEX[name]) for name in ("last_price", "volume_24h", "turnover_24h", "open_interest"))
+_MARK, _LAST = INDEX["mark_price"], INDEX["last_price"]
 
 
-def _write_known(cells: _Cells, offset: int, fields: tuple[tuple[str, int], ...], word: Funding | Ticker) -> None:
-    for name, index in fields:
-        value = getattr(word, name)
-        if value is not None:
-            _NUMBER.pack_into(cells.buffer, offset + 8 * index, value)
+def _write_funding(buffer: memoryview, offset: int, word: Funding) -> None:
+    """Take over what is known; what is None changes nothing."""
+    at = offset + 8 * _MARK
+    values = (word.mark_price, word.index_price, word.funding_rate, word.funding_interval_h, word.next_funding_time)
+    if None in values:
+        old = _FUNDING.unpack_from(buffer, at)
+        values = tuple(  # type: ignore[assignment]
+            before if value is None else value for value, before in zip(values, old, strict=False)
+        )
+    _FUNDING.pack_into(buffer, at, *values, word.received_time)
 
 
-def _put(cells: _Cells, offset: int, name: str, value: float) -> None:
-    _NUMBER.pack_into(cells.buffer, offset + 8 * INDEX[name], value)
+def _write_ticker(buffer: memoryview, offset: int, word: Ticker) -> None:
+    """As above."""
+    at = offset + 8 * _LAST
+    values = (word.last_price, word.volume_24h, word.turnover_24h, word.open_interest)
+    if None in values:
+        old = _TICKER.unpack_from(buffer, at)
+        values = tuple(  # type: ignore[assignment]
+            before if value is None else value for value, before in zip(values, old, strict=True)
+        )
+    _TICKER.pack_into(buffer, at, *values)

@@ -21,7 +21,7 @@ class HttpRequest:
     """One request. `purpose` says what its body is and goes back into `parse_instruments` or `feed_response`.
 
     optional: instruments can be read without its answer (its body is then b"").
-    weight: what it costs of the exchange's request budget.
+    weight: what it costs of the exchange's request budget. json: what is posted, as JSON text; empty for no body.
     """
 
     method: str
@@ -30,6 +30,7 @@ class HttpRequest:
     params: Mapping[str, str] = field(default_factory=dict)
     optional: bool = False
     weight: float = 1.0
+    json: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

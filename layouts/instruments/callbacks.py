@@ -17,6 +17,7 @@ def register(app: Dash, desk: Desk) -> None:
 
     @app.callback(
         Output(ids.ROWS, "data"),
+        Output(ids.HELD, "data"),
         Output(ids.HEAD, "children"),
         Output(ids.DETAILS, "children"),
         Output(ids.LINK, "href"),
@@ -32,12 +33,13 @@ def register(app: Dash, desk: Desk) -> None:
         # The first viewer of a listing pays for all: off the event loop, so that nobody else waits.
         made = await asyncio.to_thread(rows.listing, view)
         key = f"{made.number}|{selected}|{details.state(view, selected)}" if selected else ""
-        same_rows, same_details = shown.get("rows") == made.number, shown.get("details") == key
-        if same_rows and same_details:
+        held = sorted({symbol for _, symbol in view.quarantined})
+        now = {"rows": made.number, "details": key, "held": held}
+        if shown == now:
             raise PreventUpdate
-        data = no_update if same_rows else {"key": made.number, "columns": made.columns}
-        drawn = explain(view, selected) if selected and not same_details else (no_update,) * 3
-        return (data, *drawn, {"rows": made.number, "details": key})
+        data = no_update if shown.get("rows") == made.number else {"key": made.number, "columns": made.columns}
+        drawn = explain(view, selected) if selected and shown.get("details") != key else (no_update,) * 3
+        return (data, no_update if shown.get("held") == held else held, *drawn, now)
 
     app.clientside_callback(
         ClientsideFunction("perpscopeInstruments", "filter"),
@@ -47,6 +49,7 @@ def register(app: Dash, desk: Desk) -> None:
         Output(ids.EMPTY, "children"),
         Output(ids.EMPTY, "className"),
         Input(ids.ROWS, "data"),
+        Input(ids.HELD, "data"),
         Input(ids.SEARCH, "value"),
         Input(ids.FAMILY, "value"),
         Input(ids.CLASS, "value"),

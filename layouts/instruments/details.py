@@ -66,7 +66,8 @@ def state(view: View, symbol: str) -> str:
     verdicts = ",".join(verdict(view, row).label for row in listed(view, symbol))
     intervals = ",".join(str(interval_h(view, row)) for row in listed(view, symbol))
     changes = ",".join(f"{change.time:.0f}" for change in interval_changes(view, symbol).values())
-    return f"{verdicts}|{intervals}|{changes}"
+    held = ",".join(row.exchange for row in listed(view, symbol) if (row.exchange, symbol) in view.quarantined)
+    return f"{verdicts}|{intervals}|{changes}|{held}"
 
 
 def head(view: View, symbol: str) -> list[Any]:
@@ -132,7 +133,7 @@ def _line(view: View, row: Instrument, change: IntervalChange | None) -> html.Tr
             num(exact(row.min_notional), "dim"),
             _status(row),
             _pairing(row),
-            td(ordinary(now.label), "dim" if now is Verdict.OK else "", title=MEANING.get(now, "")),
+            _quote_now(view, row, now),
             num(exact(interval_h(view, row)), "dim"),
             td(_changed(change), "fig" if change else ""),
             num(plain(taker, 1), "dim"),
@@ -141,6 +142,16 @@ def _line(view: View, row: Instrument, change: IntervalChange | None) -> html.Tr
         ],
         key=row.exchange,
     )
+
+
+def _quote_now(view: View, row: Instrument, now: Verdict) -> html.Td:
+    """The verdict on its quote, and where it is in quarantine by how much its price is off and since when."""
+    misfit = view.quarantined.get((row.exchange, row.symbol))
+    said: list[Any] = [ordinary(now.label)]
+    if misfit is not None and misfit.held_since is not None:
+        since = datetime.fromtimestamp(misfit.held_since, UTC).strftime("%m-%d %H:%M")
+        said.append(html.Span(f" {misfit.ratio:.4g}\u00d7 the others, in quarantine since {since}", className="hint"))
+    return td(said, "dim" if now is Verdict.OK else "", title=MEANING.get(now, ""))
 
 
 def _status(row: Instrument) -> html.Td:

@@ -2,6 +2,7 @@
 
 SHOWN = "instruments-shown"  # data: which listing and which details the browser has
 ROWS = "instruments-rows"  # data: columns of all symbols, for the grid
+HELD = "instruments-held"  # data: symbols with a contract in quarantine
 PASSING = "instruments-passing"  # data: symbols that pass the filters, for the CSV file
 GRID = "instruments-grid"
 CARDS = "instruments-cards"  # filled by the browser on a narrow screen

@@ -33,6 +33,8 @@ CSV_COLUMNS = (
     "status",
     "pairing",
     "override",
+    "quarantined_since",
+    "price_ratio",
     "multiplier",
     "contract_multiplier",
     "tick_size",
@@ -153,9 +155,12 @@ def as_csv(view: View, symbols: Collection[str] | None = None) -> str:
                 continue
             values = {name: getattr(row, name, None) for name in CSV_COLUMNS}
             change = changed.get(exchange, {}).get(symbol)
+            misfit = view.quarantined.get((exchange, symbol))
             cell = grid.symbol_index[symbol], grid.exchange_index[exchange]
             values |= {
                 "override": row.extra.get("override"),
+                "quarantined_since": misfit and misfit.held_since and f"{misfit.held_since:.0f}",
+                "price_ratio": misfit and f"{misfit.ratio:.4g}",
                 "funding_interval_h": interval_h(view, row),
                 "funding_interval_changed": change and f"{change.time:.0f}",
                 "funding_interval_before_h": change and change.before_h,

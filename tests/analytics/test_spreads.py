@@ -70,10 +70,9 @@ def test_net_edge_is_entry_plus_expected_exit_less_fees():
 
 
 def test_touch_size_is_what_both_touches_can_fill():
-    """Buying 0 takes its ask size 3, selling 1 its bid size 2; the other way round 5 and 1."""
-    size = spreads.touch_size(np.array([[1.0, 2.0]]), np.array([[3.0, 5.0]]))
-    assert size[0, 0, 1] == 2.0
-    assert size[0, 1, 0] == 1.0
+    """An ask of 3 coins against a bid of 2 fills 2; 1 against 5 fills 1; what is not known fills nothing."""
+    size = spreads.touch_size(np.array([3.0, 1.0, NAN]), np.array([2.0, 5.0, 5.0]))
+    assert same(size, [2.0, 1.0, NAN])
 
 
 # -- funding ---------------------------------------------------------------------------------------------------

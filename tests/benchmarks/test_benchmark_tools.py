@@ -1,5 +1,6 @@
-"""What the benchmarks are asked for by others: the last line of the fault suite, the names of channels."""
+"""What the benchmarks are asked for by others: the last line of the fault suite, what others make of our frames."""
 
+import asyncio
 import socketserver
 import subprocess
 import sys
@@ -10,11 +11,17 @@ import httpx
 import orjson
 import pytest
 
-from benchmarks.decode import channel
+from benchmarks.decode import compared
 from benchmarks.fault_catalogue import FAULTS
 from benchmarks.fault_network import network
+from benchmarks.frames import QUOTES, collect_exchange
+from benchmarks.independent import CLIENTS
+from benchmarks.market import simulator
+from benchmarks.parsers import CRYPTOFEED, parsers
+from feeds.exchanges import load
 from feeds.failures import describe
 from market.exchanges import EXCHANGES
+from market.models import Quote
 from tests.app_process import ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,9 +57,11 @@ def test_a_fault_that_does_not_exist_is_refused_with_those_that_do():
     assert ended.stdout.startswith("no fault is named like 'earthquake'; there are drop, ")
 
 
-def test_every_fault_befalls_every_exchange_but_the_token_that_only_kucoin_has():
+def test_every_fault_befalls_every_exchange_that_can_know_it():
+    """Only KuCoin has tokens, and Hyperliquid's contracts pay every hour."""
     missing = {(fault.name, name) for fault in FAULTS for name in EXCHANGES if not fault.befalls(name)}
-    assert missing == {("token expiry", name) for name in EXCHANGES if name != "kucoin"}
+    tokens = {("token expiry", name) for name in EXCHANGES if name != "kucoin"}
+    assert missing == {*tokens, ("funding interval", "hyperliquid")}
     assert all(reason.startswith("nothing: ") for fault in FAULTS for reason in fault.untold.values())
 
 
@@ -94,20 +103,47 @@ class _Answering(socketserver.BaseRequestHandler):
         self.request.sendall(self.answer)
 
 
-@pytest.mark.parametrize(
-    ("frame", "name"),
-    [
-        (b'{"stream":"btcusdt@bookTicker","data":{"e":"bookTicker","s":"BTCUSDT"}}', "bookTicker"),
-        (b'{"stream":"btcusdt@markPrice@1s","data":{}}', "markPrice@1s"),
-        (b'{"stream":"!markPrice@arr@1s","data":[]}', "!markPrice@arr@1s"),
-        (b'{"topic":"orderbook.1.BTCUSDT","type":"snapshot","data":{}}', "orderbook.1"),
-        (b'{"topic":"tickers.BTCUSDT","data":{}}', "tickers"),
-        (b'{"arg":{"channel":"bbo-tbt","instId":"BTC-USDT-SWAP"},"data":[]}', "bbo-tbt"),
-        (b'{"event":"subscribe","arg":{"channel":"bbo-tbt","instId":"BTC-USDT-SWAP"}}', ""),
-        (b'{"success":true,"op":"subscribe"}', ""),
-        (b'{"result":null,"id":1}', ""),
-        (b"pong", ""),
-    ],
-)
-def test_a_frame_is_counted_to_its_channel(frame, name):
-    assert channel(frame) == name
+@pytest.fixture(scope="module")
+def simulated():
+    with simulator(rate=1_500.0, instruments=60) as (endpoints, _):
+        yield endpoints
+
+
+@pytest.mark.parametrize("name", sorted({*CLIENTS, *CRYPTOFEED} - {"mexc"}))
+def test_other_libraries_make_the_same_quotes_of_the_same_frames(name, simulated):
+    """Else the benchmark would compare apples with pears. ccxt reads no channel of BitMEX and MEXC that we do.
+
+    Of Phemex only the first quote of a contract has to agree: ccxt keeps levels that have been removed.
+    """
+    collected = asyncio.run(collect_exchange(load(name, simulated[name])))
+    listed = {row.symbol: row for row in collected.instruments}
+    frames = collected.frames[QUOTES]
+    assert len(frames) > 100
+    libraries = []
+    for parser in parsers(collected, simulated[name]):
+        decoder = collected.decoder()
+        matches: dict[str, list[bool]] = {}
+        for frame in frames:
+            quotes = [word for word in decoder.feed(frame, 1.0) if isinstance(word, Quote)]
+            ours = {listed[word.symbol].exchange_symbol: word for word in quotes}
+            theirs = parser.top(frame.decode())
+            if theirs is not None and theirs[0] in ours:
+                exchange_symbol, bid, ask = theirs
+                quote, unit = ours[exchange_symbol], listed[ours[exchange_symbol].symbol].multiplier
+                same = (quote.bid_price * unit, quote.ask_price * unit) == (pytest.approx(bid), pytest.approx(ask))
+                matches.setdefault(exchange_symbol, []).append(same)
+        parser.close()
+        if matches:
+            libraries.append(parser.library)
+            assert sum(map(len, matches.values())) > 0.3 * len(frames)
+            for exchange_symbol, found in matches.items():
+                assert all(found[:1] if name == "phemex" else found), (parser.library, exchange_symbol)
+    assert libraries == [*(["ccxt"] if name != "bitmex" else []), *(["cryptofeed"] if name in CRYPTOFEED else [])]
+
+
+def test_a_parser_that_reads_too_little_is_not_compared(simulated):
+    collected = asyncio.run(collect_exchange(load("mexc", simulated["mexc"])))
+    (ccxt,) = parsers(collected, simulated["mexc"])
+    frames = list(zip(collected.times[QUOTES], collected.frames[QUOTES], strict=True))
+    assert compared(collected, frames, ccxt) is None
+    ccxt.close()

@@ -8,6 +8,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 from test_pages_in_browser import Page
 
+from analytics.quarantine import Misfit
 from market.overrides import apply_overrides, parse_overrides
 
 pytestmark = pytest.mark.browser
@@ -72,4 +73,21 @@ def test_instruments_are_found_explained_kept_up_to_date_and_exported(page):
     page.until("return !document.querySelector('.instrument-pane.open')")
     field.send_keys("zzz")
     page.until("return !document.getElementById('instruments-empty').classList.contains('hidden')")
+    assert page.severe() == []
+
+
+def test_what_is_in_quarantine_is_listed_by_itself(page):
+    """MYRO on Gate.io has an index half as high again as the others'."""
+    now = page.served.desk.view.judgement.time
+    quarantine = page.served.desk.market.quarantine
+    quarantine.misfits = {("gate", "MYRO-USDT"): Misfit("gate", "MYRO-USDT", 1.5, now - 300.0, now)}
+    page.run(
+        "const box = document.getElementById('instruments-pairing'); box.value = 'quarantine';"
+        "box.dispatchEvent(new Event('change', {bubbles: true}));"
+    )
+    page.until(COUNT_IS, 1)
+    page.until("return document.querySelector('.ag-center-cols-container .ag-row .listing')").click()
+    page.until(
+        "return document.getElementById('instruments-details').textContent.includes('1.5\u00d7 the others, in quar')"
+    )
     assert page.severe() == []

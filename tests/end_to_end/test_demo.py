@@ -15,7 +15,7 @@ from tests.app_process import App, running, wait_for
 
 EXCHANGES = ("binance", "bybit", "okx")
 # Perpetuals that each simulated exchange offers at least; the small ones are small in reality, too.
-LISTED = dict.fromkeys(ALL, 400) | {"deribit": 100, "bitmex": 120, "phemex": 120}
+LISTED = dict.fromkeys(ALL, 400) | {"deribit": 100, "bitmex": 120, "phemex": 120, "hyperliquid": 150}
 
 
 @pytest.fixture(scope="module")

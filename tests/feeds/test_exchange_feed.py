@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from itertools import pairwise
+from typing import get_args
 
 import pytest
 from examplex import Decoder, Examplex, Server, Sink, until
@@ -12,15 +13,17 @@ from websockets.asyncio.server import ServerConnection
 
 from feeds import session
 from feeds.exchange_feed import ExchangeFeed
+from feeds.transport import SocketLibrary
 
 
 @contextlib.asynccontextmanager
 async def running(
-    server: Server, catalogue_every_s: float = 60.0, **plan: object
+    server: Server, catalogue_every_s: float = 60.0, library: SocketLibrary = "websockets", **plan: object
 ) -> AsyncIterator[tuple[ExchangeFeed, Sink]]:
     """A feed of the made-up exchange against a server, until the block ends."""
     sink = Sink()
-    feed = ExchangeFeed(Examplex(server.url, server.rest, **plan), sink, catalogue_every_s=catalogue_every_s)
+    exchange = Examplex(server.url, server.rest, **plan)
+    feed = ExchangeFeed(exchange, sink, catalogue_every_s=catalogue_every_s, library=library)
     task = asyncio.create_task(feed.run())
     try:
         yield feed, sink
@@ -47,6 +50,20 @@ def test_topics_are_asked_for_in_portions_and_at_the_pace_allowed():
         gaps = [b - a for (a, _), (b, _) in pairwise(server.requests)]
         assert sizes == [5, 5, 5, 5, 3]
         assert min(gaps) > 0.03  # 20 messages a second are 0.05 s apart, less the jitter of a loaded machine
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("library", get_args(SocketLibrary))
+def test_either_socket_library_is_cut_redialled_and_cancelled(library):
+    async def scenario():
+        server = Server()
+        server.listing = listing(7)
+        async with server.running(), running(server, library=library) as (feed, sink):
+            await until(lambda: len(sink.symbols) == 7 and feed.status().state == "live")
+            await asyncio.gather(*(socket.close(1012, "restart") for socket in server.sockets))
+            await until(lambda: "closed with code 1012, restart" in texts(feed))
+            await until(lambda: len(server.dialled) == 2 and feed.status().state == "live")
 
     asyncio.run(scenario())
 

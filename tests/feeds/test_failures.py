@@ -3,11 +3,14 @@
 import asyncio
 import contextlib
 import datetime
+import functools
 import ipaddress
+import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import get_args
 
 import httpx
 import pytest
@@ -16,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from websockets.asyncio.server import serve
+from websockets.utils import accept_key
 
 from feeds import transport
 from feeds.errors import BadPayload, RequestFailed
@@ -27,7 +31,7 @@ from feeds.failures import (
     retry_after_s,
     retry_delay_s,
 )
-from feeds.transport import Disconnected, open_transport
+from feeds.transport import Disconnected, SocketLibrary, open_transport
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -80,16 +84,21 @@ async def failure_over_http(url: str) -> BaseException:
     return caught.value
 
 
-async def failure_over_websocket(url: str) -> BaseException:
+async def failure_over_websocket(url: str, library: SocketLibrary = "websockets") -> BaseException:
     with pytest.raises(Exception) as caught:  # noqa: PT011 - whatever it is, it must be described
-        await open_transport(url)
+        await open_transport(url, library=library)
     return caught.value
 
 
+LIBRARIES = pytest.mark.parametrize("library", get_args(SocketLibrary))
 TRANSPORTS = pytest.mark.parametrize(
     ("scheme", "failure"),
-    [("http", failure_over_http), ("ws", failure_over_websocket)],
-    ids=["http", "websocket"],
+    [
+        ("http", failure_over_http),
+        ("ws", failure_over_websocket),
+        ("ws", functools.partial(failure_over_websocket, library="picows")),
+    ],
+    ids=["http", "websockets", "picows"],
 )
 
 
@@ -131,8 +140,9 @@ def test_a_server_that_never_answers(scheme, failure, monkeypatch):
     assert describe(asyncio.run(scenario())) == "timed out"
 
 
+@LIBRARIES
 @pytest.mark.parametrize("status", [403, 429, 503])
-def test_a_handshake_that_is_refused(status):
+def test_a_handshake_that_is_refused(status, library):
     async def scenario():
         def refuse(connection, _request):
             answer = connection.respond(status, "no")
@@ -140,14 +150,15 @@ def test_a_handshake_that_is_refused(status):
             return answer
 
         async with serve(lambda _socket: asyncio.sleep(0), "127.0.0.1", 0, process_request=refuse) as server:
-            return await failure_over_websocket(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            return await failure_over_websocket(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", library)
 
     error = asyncio.run(scenario())
     assert describe(error) == f"HTTP {status} at the handshake"
     assert retry_after_s(error) == 12.0
 
 
-def test_a_server_that_speaks_no_websocket():
+@LIBRARIES
+def test_a_server_that_speaks_no_websocket(library):
     async def scenario():
         async def smtp(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(b"220 mail.examplex.example ESMTP\r\n")
@@ -155,18 +166,19 @@ def test_a_server_that_speaks_no_websocket():
             writer.close()
 
         async with listening(smtp) as port:
-            return await failure_over_websocket(f"ws://127.0.0.1:{port}")
+            return await failure_over_websocket(f"ws://127.0.0.1:{port}", library)
 
     assert describe(asyncio.run(scenario())).startswith("no websocket handshake")
 
 
-def test_a_socket_that_is_closed_says_with_what():
+@LIBRARIES
+def test_a_socket_that_is_closed_says_with_what(library):
     async def scenario():
         async def close(socket):
             await socket.close(1012, "service restart")
 
         async with serve(close, "127.0.0.1", 0) as server:
-            connection = await open_transport(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            connection = await open_transport(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", library=library)
             with pytest.raises(Disconnected) as caught:
                 await connection.receive()
             return caught.value
@@ -174,6 +186,55 @@ def test_a_socket_that_is_closed_says_with_what():
     error = asyncio.run(scenario())
     assert (error.code, error.reason) == (1012, "service restart")
     assert describe(error) == "closed with code 1012, service restart"
+
+
+@LIBRARIES
+def test_a_half_open_socket_is_found_by_pings(library, monkeypatch):
+    monkeypatch.setattr(transport, "PING_EVERY_S", 0.2)
+    monkeypatch.setattr(transport, "CLOSE_TIMEOUT_S", 0.1)
+
+    async def scenario():
+        async def upgrade_then_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            key = re.search(rb"Sec-WebSocket-Key: (\S+)", await reader.readuntil(b"\r\n\r\n"), re.IGNORECASE)[1]
+            writer.write(
+                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Accept: " + accept_key(key.decode()).encode() + b"\r\n\r\n"
+            )
+            await reader.read()
+            writer.close()
+
+        async with listening(upgrade_then_nothing) as port:
+            connection = await open_transport(f"ws://127.0.0.1:{port}", library=library)
+            with pytest.raises(Disconnected) as caught:
+                await asyncio.wait_for(connection.receive(), 10.0)
+            await connection.close()
+            return caught.value
+
+    assert asyncio.run(scenario()).code in (1006, 1011)
+
+
+@LIBRARIES
+def test_frames_come_whole_and_in_order_up_to_the_limit(library, monkeypatch):
+    monkeypatch.setattr(transport, "MAX_FRAME_BYTES", 2**20)
+    sent = [b"1", "\u00e9".encode(), b"x" * 2**20, b"last"]
+
+    async def scenario():
+        async def send(socket):
+            assert await socket.recv() == "subscribe"
+            for frame in sent:
+                await socket.send(frame, text=True)
+            await socket.send(b"y" * (2**20 + 1), text=True)
+            await socket.wait_closed()
+
+        async with serve(send, "127.0.0.1", 0) as server:
+            connection = await open_transport(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", library=library)
+            await connection.send("subscribe")
+            assert [await connection.receive() for _ in sent] == sent
+            with pytest.raises(Disconnected) as caught:
+                await connection.receive()
+            return caught.value
+
+    assert asyncio.run(scenario()).code == 1009
 
 
 @pytest.mark.parametrize(

@@ -82,12 +82,17 @@ def test_a_second_run_in_the_same_folder_leaves_the_first_ones_files_alone(tmp_p
     assert len(list((tmp_path / "examplex").iterdir())) == 2
 
 
-def test_frames_are_dropped_and_counted_rather_than_piled_up(tmp_path, monkeypatch):
+def test_frames_are_dropped_counted_and_said_rather_than_piled_up(tmp_path, monkeypatch):
     monkeypatch.setattr(recorder, "MOST_WAITING", -1)
-    full = Recorder(tmp_path, complain)
+    told: list[str] = []
+    full = Recorder(tmp_path, told.append)
     take(full, 1)
+    take(full, 2)
     full.close()
-    assert full.dropped == 1
+    assert full.dropped == 2
+    (text,) = told
+    assert str(tmp_path) in text
+    assert "1 have not been recorded" in text
     assert not (tmp_path / "examplex").exists()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -44,6 +45,20 @@ def test_an_answer_has_its_body_and_the_times_around_it():
             assert response.body == b"fine"
             assert before <= response.sent_time <= response.received_time <= time.time()
             assert server.asked[0][1] == "/listing?category=linear"
+
+    asyncio.run(scenario())
+
+
+def test_what_is_posted_is_json_and_says_so():
+    async def scenario():
+        async with AnsweringServer().running() as server, client_of() as client:
+
+            async def echo(request: web.Request) -> web.Response:
+                return web.json_response([request.method, request.content_type, await request.json()])
+
+            server.answer = echo
+            response = await client.fetch(HttpRequest("POST", f"{server.url}/info", "listing", json=b'{"type":"meta"}'))
+            assert json.loads(response.body) == ["POST", "application/json", {"type": "meta"}]
 
     asyncio.run(scenario())
 

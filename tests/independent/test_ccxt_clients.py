@@ -8,8 +8,7 @@ import pytest
 
 pytest.importorskip("ccxt.pro", reason="ccxt is in requirements-dev.txt")
 
-from independent_clients import CLIENTS, NOT_IN_CCXT, ccxt_client
-
+from benchmarks.independent import CLIENTS, NOT_IN_CCXT, ccxt_client
 from simulator.exchanges.registry import REGISTRY
 
 PATIENCE_S = 18.0
@@ -47,7 +46,7 @@ async def quotes_of(exchange, endpoints, watch):
         async with asyncio.timeout(PATIENCE_S):
             markets = chosen(await client.load_markets())
             tops = await asyncio.gather(*(top_of_book(client, watch, market) for market in markets))
-            return {market["id"]: top for market, top in zip(markets, tops, strict=True)}
+            return {CLIENTS[exchange].name_of(market): top for market, top in zip(markets, tops, strict=True)}
     finally:
         await client.close()
 
@@ -66,7 +65,7 @@ def assert_true(exchange, quotes, simulated):
 @in_ccxt
 def test_ccxt_sees_the_true_prices(exchange, simulated):
     assert exchange in CLIENTS, (
-        f"{exchange} is simulated, but independent_clients.CLIENTS has no line that points ccxt at it; "
+        f"{exchange} is simulated, but benchmarks.independent.CLIENTS has no line that points ccxt at it; "
         "if ccxt does not have the exchange, add it to NOT_IN_CCXT"
     )
     quotes = asyncio.run(quotes_of(exchange, simulated[exchange], CLIENTS[exchange].watch))

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from market.models import AssetClass, Instrument, Pairing, Status
+from feeds.exchanges._fields import Contract
+from market.models import AssetClass, Instrument, Kind, Pairing, Status
 from market.symbols import (
     asset_class_of,
     canonical_symbol,
@@ -16,7 +18,6 @@ from market.symbols import (
     normalise,
     tradfi_class,
 )
-from market.units import base_size, price_per_coin, quote_notional
 
 CASES = Path(__file__).parents[3] / "shared" / "venues" / "samples" / "symbols" / "cases.jsonl"
 BASE_FIELDS = ("baseCoinName", "baseAsset", "baseCoin", "baseCurrency", "base_currency", "underlying", "name")
@@ -55,6 +56,12 @@ def base_of(row: dict[str, Any]) -> str:
     return str(row["id"]).removeprefix("B-").rpartition("_")[0]
 
 
+def contract(kind: Kind, unit: float, contract_multiplier: float) -> Contract:
+    """What a decoder converts with: coins a quoted coin, and coins or quote currency a contract."""
+    row = listed("AAAUSDT", "AAA-USDT", Status.TRADING)
+    return Contract(replace(row, kind=kind, multiplier=unit, contract_multiplier=contract_multiplier))
+
+
 def over(rows: list[dict[str, Any]]) -> pytest.MarkDecorator:
     missing = pytest.param({}, marks=pytest.mark.skip(reason="../shared/venues/samples is not there"))
     return pytest.mark.parametrize("row", rows or [missing], ids=lambda row: f"{row.get('venue')}-{row.get('id')}")
@@ -75,14 +82,29 @@ def test_every_worked_example(row):
 @over([row for row in read_cases() if row["size"] is not None])
 @pytest.mark.recordings
 def test_the_arithmetic_of_every_worked_example(row):
-    coin_price = price_per_coin(row["price"], row["unit"])
-    inverse_in_coins = row["size_in"] == "base"
-    kind = "linear" if inverse_in_coins else row["kind"]
+    kind = "linear" if row["size_in"] == "base" else row["kind"]
     contract_multiplier = row["contract"] if kind == "inverse" else row["contract"] * row["unit"]
+    coin_price, coins = contract(kind, row["unit"], contract_multiplier).side(row["price"], row["size"])
 
     assert coin_price == pytest.approx(row["price_per_coin"])
-    assert base_size(row["size"], coin_price, contract_multiplier, kind) == pytest.approx(row["base_qty"])
-    assert quote_notional(row["size"], coin_price, contract_multiplier, kind) == pytest.approx(row["quote_notional"])
+    assert coins == pytest.approx(row["base_qty"])
+    assert coin_price * coins == pytest.approx(row["quote_notional"])
+
+
+# Kind, coins a quoted coin, contract multiplier; price and size as quoted; price of a coin, coins and notional.
+HAND_WORKED = [
+    pytest.param("linear", 1, 0.01, "91467.1", "0.03", 91_467.1, 0.0003, 27.44, id="OKX, contracts of 0.01 BTC"),
+    pytest.param("inverse", 1, 10, "427.84", "24", 427.84, 0.561, 240, id="Binance, contracts of 10 USD"),
+    pytest.param("linear", 1e6, 1e6, "0.0013992", "8300", 1.3992e-9, 8.3e9, 11.61, id="Bybit, bundles of 1e6 coins"),
+]
+
+
+@pytest.mark.parametrize(("kind", "unit", "factor", "price", "size", "coin_price", "coins", "notional"), HAND_WORKED)
+def test_sizes_by_hand(kind, unit, factor, price, size, coin_price, coins, notional):
+    side = contract(kind, unit, factor).side(price, size)
+
+    assert side == (pytest.approx(coin_price), pytest.approx(coins, rel=1e-3))
+    assert side[0] * side[1] == pytest.approx(notional, abs=0.005)
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,15 @@ def test_an_empty_side_replaces_the_one_before():
     assert cell(store, "ask_size") == 2.0
 
 
+@pytest.mark.parametrize("sizes", [(None, 2.0), (2.0, None), (None, None)])
+def test_a_price_without_a_size_is_kept_without_one(sizes):
+    store = store_of(["bybit"], quote("bybit", 100.0, 101.0))
+    store.write([quote("bybit", 100.5, 101.5, sizes=sizes, at=NOW + 1)])
+    assert (cell(store, "bid_price"), cell(store, "ask_price")) == (100.5, 101.5)
+    found = [cell(store, "bid_size"), cell(store, "ask_size")]
+    assert same(found, [math.nan if size is None else size for size in sizes])
+
+
 def test_fields_absent_in_funding_and_ticker_change_nothing():
     store = store_of(
         ["bybit"],

@@ -1,7 +1,8 @@
 """How clients that know nothing of this project are pointed at the simulator: one line per exchange."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,13 +15,15 @@ class Client:
 
     watch: the method that gives the best bid and ask. hosts: where an address goes whose host begins so; other
     addresses go to the endpoints "rest" and "ws" by their scheme. unserved: what to answer in place of the simulator
-    where ccxt insists on products that it does not have, by a part of the address.
+    where ccxt insists on products that it does not have, by a part of the address. name_of: the exchange's own name of
+    one of ccxt's markets.
     """
 
     watch: str = "watch_bids_asks"
     hosts: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     unserved: Mapping[str, Any] = field(default_factory=dict)
+    name_of: Callable[[Mapping[str, Any]], str] = itemgetter("id")
 
 
 SWAPS = {"fetchMarkets": {"types": ["swap"]}}
@@ -38,6 +41,11 @@ CLIENTS: Mapping[str, Client] = {
     "gate": Client(options=SWAPS),
     "mexc": Client(watch="watch_ticker", unserved={"/v3/exchangeInfo": {"symbols": []}}),
     "bitget": Client(options=SWAPS, unserved={"productType=S": {"code": "00000", "data": []}}),
+    "hyperliquid": Client(
+        watch="watch_order_book",
+        options={"fetchMarkets": {"types": ["swap"], "hip3": {"dexes": []}}},
+        name_of=itemgetter("baseName"),  # its id is the place in the list
+    ),
     "phemex": Client(watch="watch_order_book", unserved={"/exchange/public/products": {"code": 0, "data": []}}),
 }
 NOT_IN_CCXT = frozenset({"coindcx"})
