@@ -407,22 +407,26 @@ _MARK, _LAST = INDEX["mark_price"], INDEX["last_price"]
 def _write_funding(buffer: memoryview, offset: int, word: Funding) -> None:
     """Take over what is known; what is None changes nothing."""
     at = offset + 8 * _MARK
-    values = (word.mark_price, word.index_price, word.funding_rate, word.funding_interval_h, word.next_funding_time)
-    if None in values:
+    mark, index, rate = word.mark_price, word.index_price, word.funding_rate
+    interval_h, next_time = word.funding_interval_h, word.next_funding_time
+    if mark is None or index is None or rate is None or interval_h is None or next_time is None:
         old = _FUNDING.unpack_from(buffer, at)
-        values = tuple(  # type: ignore[assignment]
-            before if value is None else value for value, before in zip(values, old, strict=False)
-        )
-    _FUNDING.pack_into(buffer, at, *values, word.received_time)
+        mark = old[0] if mark is None else mark
+        index = old[1] if index is None else index
+        rate = old[2] if rate is None else rate
+        interval_h = old[3] if interval_h is None else interval_h
+        next_time = old[4] if next_time is None else next_time
+    _FUNDING.pack_into(buffer, at, mark, index, rate, interval_h, next_time, word.received_time)
 
 
 def _write_ticker(buffer: memoryview, offset: int, word: Ticker) -> None:
     """As above."""
     at = offset + 8 * _LAST
-    values = (word.last_price, word.volume_24h, word.turnover_24h, word.open_interest)
-    if None in values:
+    last, volume, turnover, interest = word.last_price, word.volume_24h, word.turnover_24h, word.open_interest
+    if last is None or volume is None or turnover is None or interest is None:
         old = _TICKER.unpack_from(buffer, at)
-        values = tuple(  # type: ignore[assignment]
-            before if value is None else value for value, before in zip(values, old, strict=True)
-        )
-    _TICKER.pack_into(buffer, at, *values)
+        last = old[0] if last is None else last
+        volume = old[1] if volume is None else volume
+        turnover = old[2] if turnover is None else turnover
+        interest = old[3] if interest is None else interest
+    _TICKER.pack_into(buffer, at, last, volume, turnover, interest)

@@ -15,6 +15,7 @@ from feeds.exchanges.base import Word
 from market.models import Instrument, Quote
 
 INF = float("inf")
+_WRITTEN = frozenset((str, int, float))  # what a number may be written as; a truth value is none
 # An update id far below the last one is an old message, unless the exchange's clock has moved on by this much: then
 # the exchange has restarted its count, and holding on to the old one would silence the symbol.
 RECOUNT_MS = 10_000
@@ -28,36 +29,43 @@ def number(value: Any) -> float | None:
     Raises:
         ValueError: If it is anything else.
     """
-    if value is None or value == "":
-        return None
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise ValueError(f"not a number: {value!r:.40}")
-    result = float(value)
-    if not -INF < result < INF:
+    if type(value) in _WRITTEN and value != "":
+        result = float(value)
+        if -INF < result < INF:
+            return result
         raise ValueError(f"not a finite number: {value!r:.40}")
-    return result
+    _require_absent(value)
+    return None
 
 
 def amount(value: Any, factor: float = 1.0) -> float | None:
     """A quantity times `factor`; None if absent. Raises ValueError if it is negative."""
-    result = number(value)
-    if result is None:
-        return None
-    result *= factor
-    if not 0.0 <= result < INF:
+    if type(value) in _WRITTEN and value != "":
+        result = float(value) * factor
+        if 0.0 <= result < INF:
+            return result
         raise ValueError(f"not a quantity: {value!r:.40}")
-    return result
+    _require_absent(value)
+    return None
 
 
 def price(value: Any, multiplier: float = 1.0) -> float | None:
     """A price for one coin, from one for `multiplier` coins; None if absent or 0. Raises ValueError if negative."""
-    result = number(value)
-    if result is None:
-        return None
-    result /= multiplier
-    if not 0.0 <= result < INF:
+    if type(value) in _WRITTEN and value != "":
+        result = float(value) / multiplier
+        if 0.0 < result < INF:
+            return result
+        if result == 0.0:
+            return None
         raise ValueError(f"not a price: {value!r:.40}")
-    return result or None
+    _require_absent(value)
+    return None
+
+
+def _require_absent(value: Any) -> None:
+    """Raises ValueError for what is no number, unless it stands for an absent one."""
+    if value is not None and value != "":
+        raise ValueError(f"not a number: {value!r:.40}")
 
 
 def seconds(milliseconds: Any) -> float | None:

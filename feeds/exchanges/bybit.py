@@ -122,6 +122,8 @@ class Decoder(fields.ContractDecoder):
         if frame.startswith(b'{"topic":"orderbook.1.'):
             return self._top(_decode_top(frame), received_time)
         message = orjson.loads(frame)
+        if frame.startswith(b'{"topic":"tickers.'):
+            return self._ticker(message["topic"][len(TICKER_TOPIC) :], message["data"], message, received_time)
         match message:
             case {"topic": str(topic), "data": data}:
                 return self._topic(topic, data, message, frame, received_time)
