@@ -17,7 +17,7 @@ from feeds.exchanges import _fields as fields
 from feeds.exchanges._phemex_listing import NAME, interval_h
 from feeds.exchanges._plans import read_shard, shard_of
 from feeds.exchanges.base import Ack, Resync, ServerTime, Word
-from market.models import Depth, Funding, Instrument, Quote, Status, Ticker
+from market.models import Depth, Funding, Instrument, Quote, Ticker
 
 QUOTE_TOPIC, DEPTH_TOPIC, SCALED_BOOK_TOPIC = "orderbook_p:", "depth_p:", "orderbook:"
 DEPTH_LEVELS = 10
@@ -135,7 +135,7 @@ class Decoder(fields.ContractDecoder):
 
     def update(self, instruments: Iterable[Instrument]) -> None:
         """Take over a new catalogue without losing what is known of contracts that stay."""
-        super().update(row for row in instruments if row.status is not Status.CLOSED)
+        super().update(instruments)
         self._divisors = {
             exchange_symbol: contract.multiplier * 10.0 ** contract.instrument.extra.get("price_scale", 0)
             for exchange_symbol, contract in self.contracts.items()

@@ -20,18 +20,17 @@ MAKER_FEE_BPS, TAKER_FEE_BPS = 1.0, 6.0
 
 COIN_SCALE = 8  # of amounts in a coin that the list of currencies leaves out
 _TYPES = frozenset({"Perpetual", "PerpetualV2"})
-_STATUS = {"Listed": Status.TRADING, "Delisted": Status.CLOSED}
 _AMOUNT = re.compile(r"([\d,]*\.?\d+)(?:\s+(\S+))?")
 
 
 def read_row(row: Mapping[str, Any], value_scales: Mapping[str, int]) -> Instrument | None:
-    """The instrument of a product; None for spot and pilot contracts.
+    """The instrument of a product; None for spot, what is delisted, and pilot contracts.
 
     value_scales: exponent of amounts in each currency.
     """
-    if row["type"] not in _TYPES:
+    if row["status"] == "Delisted" or row["type"] not in _TYPES:
         return None
-    status = _STATUS.get(row["status"], Status.HALTED)
+    status = Status.TRADING if row["status"] == "Listed" else Status.HALTED
     real = row["type"] == "PerpetualV2"  # in real numbers, not scaled
     exchange_symbol, quote, settle = row["symbol"], row["quoteCurrency"], row["settleCurrency"]
     base = row["baseCurrency"] if real else row["displaySymbol"].partition(" / ")[0].strip()

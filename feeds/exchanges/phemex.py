@@ -16,7 +16,7 @@ from feeds.exchanges._phemex_frames import DEPTH_LEVELS, DEPTH_TOPIC, QUOTE_TOPI
 from feeds.exchanges._phemex_listing import NAME, read_row
 from feeds.exchanges._plans import AdapterBase, shard_purpose, sharded
 from feeds.exchanges.base import DEFAULT_CHANNELS, Channel, ConnectionPlan, Heartbeat, HttpRequest, Poll
-from market.models import Instrument, Status
+from market.models import Instrument
 
 ENDPOINTS = {"rest": "https://api.phemex.com", "ws": "wss://ws.phemex.com"}
 # 101 subscriptions were accepted on a socket, 20 are documented; so are 5 sockets: 134 books and the tickers fill them.
@@ -60,11 +60,10 @@ class Adapter(AdapterBase):
                 case other:
                     raise BadListing(NAME, f"not a products answer: {other!r:.120}")
             value_scales = {c["currency"]: int(c["valueScale"]) for c in data.get("currencies") or []}
-            instruments += self._read_rows(rows, partial(_read, value_scales=value_scales), "symbol")
-        kept = self._kept(instruments)
-        # Hundreds of them, some still streamed: decoders pass them over.
-        self._ignored.update(row.exchange_symbol for row in kept if row.status is Status.CLOSED)
-        return kept
+            instruments += self._read_rows(rows, partial(read_row, value_scales=value_scales), "symbol")
+            # Hundreds of them, some still streamed: decoders pass them over.
+            self._ignored.update(str(row["symbol"]) for row in rows if _is_delisted(row))
+        return self._kept(instruments)
 
     def connections(
         self, instruments: Sequence[Instrument], channels: Collection[Channel] = DEFAULT_CHANNELS
@@ -136,14 +135,8 @@ class Adapter(AdapterBase):
         return Decoder(instruments, self._ignored, self._deep)
 
 
-def _read(row: Mapping[str, Any], value_scales: Mapping[str, int]) -> Instrument | None:
-    """The instrument of a product. Hundreds were delisted years ago: those in an older form are just left out."""
-    try:
-        return read_row(row, value_scales)
-    except (KeyError, TypeError, ValueError):
-        if isinstance(row, Mapping) and row.get("status") == "Delisted":
-            return None
-        raise
+def _is_delisted(row: Any) -> bool:
+    return isinstance(row, Mapping) and row.get("status") == "Delisted" and "symbol" in row
 
 
 def _call(method: str, params: list[str | bool | int], request_id: str) -> str:
