@@ -310,6 +310,7 @@ class ExchangeFeed:
 
     def on_gap(self, session: Session, resync: Resync) -> None:
         self.gaps += 1
+        self._sink.lose(self.exchange.name, self.exchange.symbols_of((resync.topic,), self.instruments))
         self.depth.on_gap(resync.topic)
         self.log.add("warning", "gap", f"{session.name}: {resync.topic}: {resync.reason}")
 

@@ -29,9 +29,10 @@ from feeds.transport import SocketLibrary, Transport, open_transport
 from market.models import MarketWord, Quote
 
 WATCH_EVERY_S = 0.25
-QUIET_MEANS = 15.0  # silent for this many usual gaps between frames is suspicious
+QUIET_MEANS = 10.0  # silent for this many usual gaps between frames is suspicious
 QUIET_AT_LEAST_S = 1.0
 YIELD_EVERY = 200  # frames between two looks at the rest of the loop, when the socket never runs dry
+IN_FLIGHT_S = 1.0  # for so long after a topic was asked for again, changes of before may still come
 RESYNC_EVERY_S = 5.0  # a topic that loses its thread again and again is not asked for again and again
 REFUSALS_IN_A_ROW = 3  # with none confirmed between them, and half of the topics refused: it is the socket, not a topic
 REFUSED_RETRY_S = (5.0, 60.0)  # what the catalogue still holds to be trading is asked for again, at first soon
@@ -117,7 +118,7 @@ class Session:
         self._ids = itertools.count(1)
         self._pending: dict[str, tuple[str, ...]] = {}
         self._outbox: asyncio.Queue[tuple[tuple[str, ...], bool]] = asyncio.Queue()
-        self._resynced: dict[str, float] = {}
+        self._asked_again: dict[str, float] = {}  # by topic, monotonic s
         self._to_resync: set[str] = set()
         self._doubt = False
         self._anew_at = 0.0  # the earliest time to begin anew once more, monotonic s
@@ -189,6 +190,7 @@ class Session:
     def subscribe_again(self, topics: Sequence[str]) -> None:
         """Give up what is known of some topics, and begin them anew on the open socket."""
         again = tuple(topic for topic in topics if topic in self.topics)
+        self._asked_again.update(dict.fromkeys(again, time.monotonic()))
         self.decoder.reset(again)
         self._ask(again, False)
         self._ask(again, True)
@@ -298,15 +300,16 @@ class Session:
 
     def _resync(self, word: Resync) -> None:
         self._listener.on_gap(self, word)
-        self._to_resync.add(word.topic)
-        self._resync_due()
+        if time.monotonic() - self._asked_again.get(word.topic, -IN_FLIGHT_S) >= IN_FLIGHT_S:
+            self._to_resync.add(word.topic)
+            self._resync_due()
+        # Else its new beginning is on the way. If none comes, those who watch for quotes and books ask again.
 
     def _resync_due(self) -> None:
         """Ask again for the topics that lost their thread, each only every few seconds."""
-        now = time.monotonic()
-        due = [row for row in self._to_resync if now - self._resynced.get(row, -RESYNC_EVERY_S) >= RESYNC_EVERY_S]
+        before = time.monotonic() - RESYNC_EVERY_S
+        due = [topic for topic in self._to_resync if self._asked_again.get(topic, before) <= before]
         self._to_resync.difference_update(due)
-        self._resynced.update(dict.fromkeys(due, now))
         if due:
             self.subscribe_again(due)
 

@@ -317,6 +317,8 @@ class SnapshotStore:
             if polled:
                 if same_book:
                     event_time = cell.event_time  # only confirmed: the book changed when the stream said so
+                if clock.last_s is not None and clock.last_s > LATE_S:
+                    lag = clock.last_s  # the next change will be told as late as the last one
             elif late_s > LATE_S and same_book and event_time == cell.event_time:
                 # An idle book repeated is no later than it was, as far as its stream tells changes in time.
                 lag = max(_NUMBER.unpack_from(buffer, cell.offset + 8 * _LAG)[0], clock.last_s or 0.0)

@@ -20,7 +20,7 @@ _WRITTEN = frozenset((str, int, float))  # what a number may be written as; a tr
 # the exchange has restarted its count, and holding on to the old one would silence the symbol.
 RECOUNT_MS = 10_000
 # What was overtaken comes together with what overtook it, and is not much older.
-SET_BACK_S, TOGETHER_S = 1.0, 0.05
+SET_BACK_S, TOGETHER_S, LONG_AFTER_S = 1.0, 0.05, 1.0
 
 
 def number(value: Any) -> float | None:
@@ -91,7 +91,7 @@ def clock_set_back(behind_s: float, apart_s: float) -> bool:
 
     behind_s: by how much it is older. apart_s: how long after the last one it was received.
     """
-    return behind_s >= SET_BACK_S and apart_s >= TOGETHER_S
+    return apart_s >= LONG_AFTER_S or (behind_s >= SET_BACK_S and apart_s >= TOGETHER_S)
 
 
 class Contract:
