@@ -84,7 +84,9 @@ class Connection:
             self._retire()
             self.failures = 1 if flowed else self.failures + 1
             self.reconnects += 1
-            self.last_failure = describe(error)
+            self.last_failure = describe(error, session.plan.url)
+            if session.farewell:
+                self.last_failure += f" ({session.farewell})"
             if not is_expected(error):
                 logger.error("%s: the session ended by a bug of ours", self.plan.name, exc_info=error)
             self._on_lost(tuple(self.topics))
@@ -114,6 +116,7 @@ class Connection:
             await asyncio.wait((task,), timeout=2.0)
 
     async def _replacement_due(self, session: Session) -> None:
+        await session.ready.wait()  # a socket that is refused before it flows is no reconnect to be planned
         announced = asyncio.create_task(session.closing.wait())
         lifetime_s = self.plan.lifetime_s
         timeout_s = None if lifetime_s is None else lifetime_s * (LIFETIME_SHARE - SPREAD_SHARE * random.random())

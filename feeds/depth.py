@@ -272,6 +272,9 @@ class _DepthOnly:
     def on_catalogue_changed(self, reason: str) -> None:
         self._feed.on_catalogue_changed(reason)
 
+    def on_closing(self, session: Session, reason: str) -> None:
+        self._feed.on_closing(session, reason)
+
     def on_quiet(self, session: Session, after_s: float) -> None:
         self._watch.lose(tuple(session.topics))
 

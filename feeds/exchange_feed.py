@@ -22,6 +22,7 @@ from feeds.session import Listener, Session
 from feeds.stats import FeedLog, FrameRate
 from feeds.status import ExchangeStatus, IntervalChange, SocketStatus, State
 from feeds.transport import SocketLibrary
+from feeds.unheard import Unheard
 from market.models import Funding, Instrument, MarketWord, Status
 from market.overrides import Change, Note, Overrides, apply_overrides, differences
 
@@ -47,6 +48,8 @@ class Sink(DepthSink, Protocol):
     def set_server_time(self, exchange: str, server_time: float, sent_time: float, received_time: float) -> bool: ...
 
     def lateness_s(self, exchange: str) -> float | None: ...
+
+    def unheard(self, exchange: str) -> Sequence[str]: ...
 
     def beat(self, now: float) -> None: ...
 
@@ -82,6 +85,7 @@ class ExchangeFeed:
         self._connections: list[Connection] = []
         self._tasks: dict[Connection, asyncio.Task[None]] = {}
         self.depth = DepthWatch(exchange, sink, self.log, depth_cap, self._connections, self._session, self)
+        self._unheard = Unheard(exchange, sink, self.log)
         self._reread = asyncio.Event()
         self._rate = FrameRate()
         self._next_listing: float | None = None
@@ -306,6 +310,7 @@ class ExchangeFeed:
 
     def on_gap(self, session: Session, resync: Resync) -> None:
         self.gaps += 1
+        self._sink.lose(self.exchange.name, self.exchange.symbols_of((resync.topic,), self.instruments))
         self.depth.on_gap(resync.topic)
         self.log.add("warning", "gap", f"{session.name}: {resync.topic}: {resync.reason}")
 
@@ -315,6 +320,9 @@ class ExchangeFeed:
     def on_catalogue_changed(self, reason: str) -> None:
         self.log.add("info", "listing", reason)
         self._reread.set()
+
+    def on_closing(self, session: Session, reason: str) -> None:
+        self.log.add("info", "socket", f"{session.name}: {reason}")
 
     def on_quiet(self, session: Session, after_s: float) -> None:
         self.log.add("warning", "feed", f"{session.name}: no data for {after_s:.1f} s, its quotes are not used")
@@ -345,6 +353,7 @@ class ExchangeFeed:
         while True:
             self._rate.observe(self.frames)
             self.depth.tend()
+            self._unheard.tend(self._connections, self.instruments)
             state, reason = self._judge()
             if state != self._state:
                 self._since = time.time()

@@ -3,6 +3,7 @@
 import random
 import socket
 import ssl
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -23,17 +24,20 @@ class Silent(Exception):
         return f"no data for {self.after_s:.0f} s on an open socket"
 
 
-def describe(error: BaseException) -> str:
-    """One clause for people: what happened, without a library's vocabulary."""
-    if isinstance(error, httpx.ConnectError):
-        error = _root(error)
+def describe(error: BaseException, url: str = "") -> str:
+    """One clause for people: what happened, without a library's vocabulary. url: what was asked for, if it matters."""
+    root = _root(error)
+    if isinstance(error, httpx.ConnectError) or isinstance(root, socket.gaierror | ssl.SSLCertVerificationError):
+        error = root
+    host = urlsplit(url).hostname
     match error:
         case socket.gaierror():
-            return "name not resolved"
+            return f"the name {host} is not resolved" if host else "name not resolved"
         case ConnectionRefusedError():
             return "connection refused"
         case ssl.SSLCertVerificationError():
-            return f"certificate refused: {error.verify_message}"
+            whose = f" of {host}" if host else ""
+            return f"certificate{whose} refused: {error.verify_message}"
         case TimeoutError() | httpx.TimeoutException():
             return "timed out"
         case FeedError():
@@ -57,13 +61,15 @@ def is_expected(error: BaseException) -> bool:
 
 
 def _root(error: BaseException) -> BaseException:
-    """What httpx and the libraries below it wrap: the operating system's own error at the end of the chain."""
+    """What the libraries wrap: the operating system's own error at the end of the chain."""
+    seen = {id(error)}
     while True:
         below = error.__cause__ or error.__context__
         if isinstance(error, BaseExceptionGroup):
             below = error.exceptions[0]
-        if below is None:
+        if below is None or id(below) in seen:  # an error raised again may be its own context
             return error
+        seen.add(id(below))
         error = below
 
 

@@ -36,6 +36,7 @@ class RestClient:
         self._budget = weight_per_s * BURST_S
         self._counted_at = time.monotonic()
         self._closed_until = 0.0
+        self._refusal = ""
         self._client = httpx.AsyncClient(timeout=TIMEOUT_S, headers={"User-Agent": "perpscope", **(headers or {})})
 
     async def fetch(self, request: HttpRequest) -> Response:
@@ -54,7 +55,7 @@ class RestClient:
                     headers=JSON if request.json else None,
                 )
         except (httpx.HTTPError, OSError) as error:
-            raise RequestFailed(self.exchange, f"{request.purpose}: {describe(error)}") from error
+            raise RequestFailed(self.exchange, f"{request.purpose}: {describe(error, request.url)}") from error
         if answer.status_code != 200:
             raise self._refused(request, answer)
         return Response(answer.content, sent_time, time.time())
@@ -62,14 +63,18 @@ class RestClient:
     def _obey(self) -> None:
         away_s = self._closed_until - time.monotonic()
         if away_s > 0.0:
-            raise RequestFailed(self.exchange, f"asked to stay away for {away_s:.0f} s more", None, away_s)
+            detail = f"{self._refusal}: asked to stay away for {away_s:.0f} s more"
+            raise RequestFailed(self.exchange, detail, None, away_s)
 
     def _refused(self, request: HttpRequest, answer: httpx.Response) -> RequestFailed:
-        retry_after_s = parse_retry_after(answer.headers.get("Retry-After"))
+        # Phemex calls it x-ratelimit-retry-after-GROUP.
+        waits = (value for name, value in answer.headers.items() if "retry-after" in name)
+        retry_after_s = parse_retry_after(next(waits, None))
         if answer.status_code in (418, 429, 403):
             # Carrying on after these turns a refusal into a ban (Binance 418, Bybit 403).
             retry_after_s = retry_after_s if retry_after_s is not None else STAY_AWAY_S
             self._closed_until = time.monotonic() + retry_after_s
+            self._refusal = f"HTTP {answer.status_code}"
         said = " ".join(answer.text[:120].split())
         detail = f"{request.purpose}: HTTP {answer.status_code}" + (f", {said}" if said else "")
         return RequestFailed(self.exchange, detail, answer.status_code, retry_after_s)

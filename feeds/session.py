@@ -5,7 +5,6 @@ A session ends by raising: Disconnected, Silent, or what the handshake raised. I
 
 import asyncio
 import itertools
-import logging
 import time
 from collections.abc import Sequence
 from typing import Protocol
@@ -29,15 +28,14 @@ from feeds.rest import Response, RestClient
 from feeds.transport import SocketLibrary, Transport, open_transport
 from market.models import MarketWord, Quote
 
-logger = logging.getLogger(__name__)
-
 WATCH_EVERY_S = 0.25
-QUIET_MEANS = 30.0  # silent for this many usual gaps between frames is suspicious
+QUIET_MEANS = 10.0  # silent for this many usual gaps between frames is suspicious
 QUIET_AT_LEAST_S = 1.0
 YIELD_EVERY = 200  # frames between two looks at the rest of the loop, when the socket never runs dry
+IN_FLIGHT_S = 1.0  # for so long after a topic was asked for again, changes of before may still come
 RESYNC_EVERY_S = 5.0  # a topic that loses its thread again and again is not asked for again and again
 REFUSALS_IN_A_ROW = 3  # with none confirmed between them, and half of the topics refused: it is the socket, not a topic
-REFUSED_RETRY_S = 60.0  # what the catalogue still holds to be trading is asked for again
+REFUSED_RETRY_S = (5.0, 60.0)  # what the catalogue still holds to be trading is asked for again, at first soon
 GARBLED_S = 5.0  # after an unreadable frame, an unknown one is doubted too
 SETTLE_S = 0.5  # from the last subscription sent until polled quotes can be joined to the stream
 
@@ -62,6 +60,8 @@ class Listener(Protocol):
     def on_request_failed(self, session: "Session", error: RequestFailed) -> None: ...
 
     def on_catalogue_changed(self, reason: str) -> None: ...
+
+    def on_closing(self, session: "Session", reason: str) -> None: ...
 
     def on_quiet(self, session: "Session", after_s: float) -> None: ...
 
@@ -89,6 +89,7 @@ class Session:
 
     topics: what it asks for; refused ones leave it. data_time: when a frame last brought market words, epoch s.
     ready: set once everything was asked for and data flow. closing: set when the exchange announced the cut.
+    farewell: what it said then.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Session:
         self.quiet = False
         self.ready = asyncio.Event()
         self.closing = asyncio.Event()
+        self.farewell = ""
         self._rest = rest
         self._listener = listener
         self._recording = recording
@@ -116,10 +118,14 @@ class Session:
         self._ids = itertools.count(1)
         self._pending: dict[str, tuple[str, ...]] = {}
         self._outbox: asyncio.Queue[tuple[tuple[str, ...], bool]] = asyncio.Queue()
-        self._resynced: dict[str, float] = {}
+        self._asked_again: dict[str, float] = {}  # by topic, monotonic s
+        self._to_resync: set[str] = set()
         self._doubt = False
+        self._anew_at = 0.0  # the earliest time to begin anew once more, monotonic s
+        self._anew_due = False
         self._unreadable_at = float("-inf")
-        self._refused: dict[str, float] = {}  # when, monotonic s
+        self._refused: dict[str, float] = {}  # when to ask again, monotonic s
+        self._refused_wait_s: dict[str, float] = {}
         self._refusals = 0
         self._refused_in_a_row = 0
         self._opened_at = 0.0
@@ -127,6 +133,11 @@ class Session:
     @property
     def name(self) -> str:
         return self.plan.name
+
+    @property
+    def live_for_s(self) -> float:
+        """For how long everything has been asked for and data have flowed. Seconds."""
+        return time.time() - self.since if self.state == "live" else 0.0
 
     def _enter(self, state: str) -> None:
         self.state = state
@@ -175,6 +186,14 @@ class Session:
             del self.topics[topic]
         if gone and self.state != "connecting":
             self._ask(gone, False)
+
+    def subscribe_again(self, topics: Sequence[str]) -> None:
+        """Give up what is known of some topics, and begin them anew on the open socket."""
+        again = tuple(topic for topic in topics if topic in self.topics)
+        self._asked_again.update(dict.fromkeys(again, time.monotonic()))
+        self.decoder.reset(again)
+        self._ask(again, False)
+        self._ask(again, True)
 
     def _ask(self, topics: tuple[str, ...], subscribe: bool) -> None:
         size = self.plan.topics_per_message
@@ -246,6 +265,7 @@ class Session:
         if self.quiet:
             self.quiet = False
             self._enter("live")
+            self._doubt = self._doubt or not self.decoder.notices_loss
         if self._asked and not self.ready.is_set():
             self._enter("live")
             self.ready.set()
@@ -260,19 +280,38 @@ class Session:
             case Resync():
                 self._resync(word)
             case Closing(reason=reason):
-                logger.info("%s %s: %s", self.exchange.name, self.name, reason)
+                self.farewell = reason
+                self._listener.on_closing(self, reason)
                 self.closing.set()
             case CatalogueChanged(reason=reason):
                 self._listener.on_catalogue_changed(reason)
 
+    def _begin_anew(self) -> None:
+        """Ask for everything again: changes may have been missed, and this decoder could not tell which."""
+        self.decoder.reset(tuple(self.topics))
+        self._listener.on_doubt(self)
+        now = time.monotonic()
+        if now >= self._anew_at:
+            self._anew_at = now + RESYNC_EVERY_S
+            self._anew_due = False
+            self.subscribe_again(tuple(self.topics))
+        else:
+            self._anew_due = True
+
     def _resync(self, word: Resync) -> None:
         self._listener.on_gap(self, word)
-        now = time.monotonic()
-        if word.topic in self.topics and now - self._resynced.get(word.topic, -RESYNC_EVERY_S) >= RESYNC_EVERY_S:
-            self._resynced[word.topic] = now
-            self.decoder.reset((word.topic,))
-            self._ask((word.topic,), False)
-            self._ask((word.topic,), True)
+        if time.monotonic() - self._asked_again.get(word.topic, -IN_FLIGHT_S) >= IN_FLIGHT_S:
+            self._to_resync.add(word.topic)
+            self._resync_due()
+        # Else its new beginning is on the way. If none comes, those who watch for quotes and books ask again.
+
+    def _resync_due(self) -> None:
+        """Ask again for the topics that lost their thread, each only every few seconds."""
+        before = time.monotonic() - RESYNC_EVERY_S
+        due = [topic for topic in self._to_resync if self._asked_again.get(topic, before) <= before]
+        self._to_resync.difference_update(due)
+        if due:
+            self.subscribe_again(due)
 
     async def _take_error(self, error: FeedError, frame: bytes | str) -> None:
         self._listener.on_feed_error(self, error, frame)
@@ -309,12 +348,14 @@ class Session:
             self._give_up(rest)
 
     def _give_up(self, topics: Sequence[str]) -> None:
+        soon_s, late_s = REFUSED_RETRY_S
         for topic in topics:
             if self.topics.pop(topic, "") is None:
-                self._refused[topic] = time.monotonic()
+                wait_s = self._refused_wait_s[topic] = min(2 * self._refused_wait_s.get(topic, soon_s / 2), late_s)
+                self._refused[topic] = time.monotonic() + wait_s
 
     def _ask_refused_again(self) -> None:
-        due = [topic for topic, when in self._refused.items() if time.monotonic() - when >= REFUSED_RETRY_S]
+        due = [topic for topic, when in self._refused.items() if time.monotonic() >= when]
         for topic in due:
             del self._refused[topic]
         self.subscribe(due)
@@ -330,7 +371,14 @@ class Session:
             if self._doubt:
                 # What could not be read may have been any contract's change.
                 self._doubt = False
-                self._listener.on_doubt(self)
+                if self.decoder.notices_loss:
+                    self._listener.on_doubt(self)
+                else:
+                    self._begin_anew()
+            if self._to_resync:
+                self._resync_due()
+            if self._anew_due and time.monotonic() >= self._anew_at:
+                self._begin_anew()
             silent_s = now - (self.data_time if self.data_time is not None else self.since)
             if silent_s > self.plan.idle_timeout_s:
                 raise Silent(silent_s)

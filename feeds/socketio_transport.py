@@ -7,6 +7,7 @@ server, but knows when the server's are due and ends the connection.
 import asyncio
 from typing import Any
 
+import aiohttp
 import orjson
 import socketio
 
@@ -17,7 +18,10 @@ class SocketIoTransport:
     """One Socket.IO connection over its websocket transport, without reconnection: `connection.py` redials."""
 
     def __init__(self) -> None:
-        self._client = socketio.AsyncClient(reconnection=False, handle_sigint=False)
+        # The resolver of the system, as for every other connection: with aiodns installed aiohttp takes that.
+        connector = aiohttp.TCPConnector(resolver=aiohttp.ThreadedResolver())
+        self._http = aiohttp.ClientSession(connector=connector)
+        self._client = socketio.AsyncClient(reconnection=False, handle_sigint=False, http_session=self._http)
         self._frames: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._reason = "no reason given"
         self._client.on("*", self._take)
@@ -28,6 +32,7 @@ class SocketIoTransport:
         try:
             await self._client.connect(url, transports=["websocket"], wait_timeout=OPEN_TIMEOUT_S)
         except socketio.exceptions.ConnectionError as error:
+            await self._http.close()
             raise OSError(f"no Socket.IO connection: {error}") from error
 
     async def _take(self, event: str, *data: Any) -> None:
@@ -52,3 +57,4 @@ class SocketIoTransport:
 
     async def close(self) -> None:
         await self._client.disconnect()
+        await self._http.close()

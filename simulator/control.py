@@ -120,6 +120,7 @@ class Control:
                         "connections": len(exchange.connections),
                         "connections_ever": exchange.connection_count,
                         "topics": len(exchange.topics),
+                        "refused": exchange.faults.refused,
                         "faults": [fault.name for fault in simulator.board.active.values() if fault.exchange == name],
                     }
                     for name, exchange in simulator.exchanges.items()

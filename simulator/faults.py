@@ -1,17 +1,20 @@
 """Faults on request: what can go wrong at one exchange, how long, and how frames are spoilt on the way out."""
 
-import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol
 
-CONNECTION_FAULTS = ("drop", "half_open", "silence", "reject")
-FRAME_FAULTS = ("garbage", "slow", "duplicate", "out_of_order")
+from simulator.spoil import GARBAGE_KINDS, ODD_KINDS, Spoiler
+
+CONNECTION_FAULTS = ("drop", "half_open", "silence", "reject", "deaf", "maintenance", "expire_tokens")
+REST_FAULTS = ("http_status",)
+FRAME_FAULTS = ("garbage", "odd_numbers", "huge", "gap", "slow", "duplicate", "out_of_order")
 MARKET_FAULTS = ("halt", "list", "delist", "funding_interval")
-FAULTS = (*CONNECTION_FAULTS, *FRAME_FAULTS, *MARKET_FAULTS, "shift_clock")
+FAULTS = (*CONNECTION_FAULTS, *REST_FAULTS, *FRAME_FAULTS, *MARKET_FAULTS, "shift_clock")
 REJECT_MODES = ("http503", "accept_close", "subscribe")
-GARBAGE_KINDS = ("undecodable", "truncated", "wrong_type", "unknown_channel")
+NOTICE_S = 3.0  # from the announcement of a maintenance to its beginning; real ones take a minute
 DEFAULT_DURATION_S = 10.0
 
 
@@ -27,6 +30,10 @@ class Target(Protocol):
     def drop_connections(self) -> None: ...
     def freeze_connections(self) -> None: ...
     def abandon_frozen(self) -> None: ...
+    def deafen(self, exchange_symbol: str | None) -> None: ...
+    def announce_maintenance(self) -> None: ...
+    def expire_tokens(self) -> None: ...
+    def send_huge(self, size: int) -> None: ...
     def halt(self, exchange_symbol: str) -> None: ...
     def resume(self, exchange_symbol: str) -> None: ...
     def list_new(self, exchange_symbol: str | None) -> str: ...
@@ -37,30 +44,39 @@ class Target(Protocol):
 
 @dataclass(slots=True)
 class FaultState:
-    """The faults of one exchange as its connections and clocks see them."""
+    """The faults of one exchange as its connections and clocks see them.
+
+    deaf_sockets: connections opened now are answered, and fed nothing as long as they live. deaf_symbol: so are
+    subscriptions to this one contract. rest_status: what every request is answered with.
+    """
 
     unknown_frame: bytes = b'{"unknown":true}'
     chance: Random = field(default_factory=lambda: Random(0))
+    spoiler: Spoiler = field(default_factory=Spoiler)
     silent: bool = False
+    deaf_sockets: bool = False
+    deaf_symbol: str | None = None
     reject_mode: str | None = None
     reject_rest: bool = False
+    maintenance_at: float | None = None  # monotonic s
+    rest_status: int | None = None
+    rest_retry_after_s: float | None = None
+    refused: int = 0  # requests answered so
+    tokens_expire: bool = False
     delay_s: float = 0.0
     duplicate: bool = False
     shuffle_window: int = 0
-    garbage_share: float = 0.0
-    garbage_kinds: tuple[str, ...] = GARBAGE_KINDS
+    gap_share: float = 0.0
     clock_offset_s: float = 0.0
 
     @property
     def shaping(self) -> bool:
-        return self.duplicate or self.shuffle_window > 0 or self.garbage_share > 0
+        return self.duplicate or self.shuffle_window > 0 or self.spoiler.active
 
     def shape(self, payloads: list[bytes], held: list[bytes]) -> list[bytes]:
         """Spoil, repeat and shuffle data frames; `held` keeps those that wait for their window to fill."""
-        if self.garbage_share > 0:
-            payloads = [
-                self._spoil(payload) if self.chance.random() < self.garbage_share else payload for payload in payloads
-            ]
+        if self.spoiler.active:
+            payloads = [self.spoiler.spoil(payload, self.unknown_frame, self.chance) for payload in payloads]
         if self.duplicate:
             payloads = [copy for payload in payloads for copy in (payload, payload)]
         if self.shuffle_window > 0:
@@ -72,18 +88,6 @@ class FaultState:
                 self.chance.shuffle(window)
                 payloads.extend(window)
         return payloads
-
-    def _spoil(self, payload: bytes) -> bytes:
-        kind = self.chance.choice(self.garbage_kinds)
-        if kind == "undecodable":
-            return b"\\x{" + payload[:24][::-1].replace(b"\xff", b"?").decode("utf-8", "replace").encode() + b"<<"
-        if kind == "truncated":
-            text = payload.decode()
-            return text[: max(1, len(text) * 2 // 3)].encode()
-        if kind == "wrong_type":
-            spoilt, count = re.subn(rb'"-?\d+(\.\d+)?"', b'{"value":[]}', payload, count=2)
-            return spoilt if count else b"[42]"
-        return self.unknown_frame
 
 
 @dataclass(slots=True)
@@ -171,9 +175,9 @@ def _symbol(params: dict[str, object]) -> str:
     return symbol
 
 
-def _setting(state: FaultState, attribute: str, value: object) -> Callable[[], None]:
+def _setting(state: FaultState | Spoiler, attribute: str, value: object) -> Callable[[], None]:
     """Set one attribute of the state and return what puts the neutral value back."""
-    neutral = getattr(FaultState(), attribute)
+    neutral = getattr(type(state)(), attribute)
     setattr(state, attribute, value)
     return lambda: setattr(state, attribute, neutral)
 
@@ -196,21 +200,61 @@ def _start(target: Target, name: str, params: dict[str, object]) -> Callable[[],
         case "out_of_order":
             return _setting(state, "shuffle_window", max(2, int(number(params, "window", 20))))
         case "garbage":
-            return _start_garbage(state, params)
+            state.spoiler.garbage_kinds = _kinds(params, GARBAGE_KINDS)
+            return _setting(state.spoiler, "garbage_share", number(params, "share", 0.1))
+        case "odd_numbers":
+            state.spoiler.odd_kinds = _kinds(params, ODD_KINDS)
+            return _setting(state.spoiler, "odd_share", number(params, "share", 0.2))
+        case "gap":
+            return _setting(state, "gap_share", number(params, "share", 0.2))
+        case "huge":
+            target.send_huge(int(number(params, "bytes", 5e6)))
+            return lambda: None
         case "reject":
             return _start_reject(target, params)
+        case "http_status":
+            return _start_http_status(state, params)
+        case "deaf":
+            return _start_deaf(target, params)
+        case "maintenance":
+            state.maintenance_at = time.monotonic() + NOTICE_S
+            target.announce_maintenance()
+            return lambda: setattr(state, "maintenance_at", None)
+        case "expire_tokens":
+            undo = _setting(state, "tokens_expire", True)
+            target.expire_tokens()
+            return undo
         case "shift_clock":
             return _setting(state, "clock_offset_s", number(params, "offset_s", 5.0))
         case _:
             return _start_market_fault(target, name, params)
 
 
-def _start_garbage(state: FaultState, params: dict[str, object]) -> Callable[[], None]:
+def _kinds(params: dict[str, object], known: tuple[str, ...]) -> tuple[str, ...]:
     kind = params.get("kind")
-    if kind is not None and kind not in GARBAGE_KINDS:
-        raise FaultError(f"unknown kind {kind!r}; there are {', '.join(GARBAGE_KINDS)}")
-    state.garbage_kinds = GARBAGE_KINDS if kind is None else (str(kind),)
-    return _setting(state, "garbage_share", number(params, "share", 0.1))
+    if kind is not None and kind not in known:
+        raise FaultError(f"unknown kind {kind!r}; there are {', '.join(known)}")
+    return known if kind is None else (str(kind),)
+
+
+def _start_http_status(state: FaultState, params: dict[str, object]) -> Callable[[], None]:
+    status = int(number(params, "status", 429))
+    if not 400 <= status <= 599:
+        raise FaultError(f"status must be one of a failure, not {status}")
+    state.rest_retry_after_s = number(params, "retry_after_s", 0.0) if "retry_after_s" in params else None
+    state.refused = 0
+    return _setting(state, "rest_status", status)
+
+
+def _start_deaf(target: Target, params: dict[str, object]) -> Callable[[], None]:
+    """Cut one socket, or those of one contract: what is subscribed anew is confirmed and stays silent for good."""
+    symbol = _symbol(params) if "symbol" in params else None
+    target.deafen(symbol)
+
+    def undo() -> None:
+        target.faults.deaf_sockets, target.faults.deaf_symbol = False, None
+
+    return undo
 
 
 def _start_reject(target: Target, params: dict[str, object]) -> Callable[[], None]:

@@ -113,6 +113,8 @@ class Simulator:
             if now >= next_second:
                 next_second = now + 1
                 for exchange in self.exchanges.values():
+                    if exchange.in_maintenance(now):
+                        exchange.end_connections()
                     exchange.on_second(now)
             await asyncio.sleep(max(0.001, self._origin + (due - first_step + 1) * STEP_S - time.monotonic()))
 

@@ -55,6 +55,7 @@ class Connection:
         self.last_ping = now
         self.last_pong = now
         self.half_open = False
+        self.deaf = faults.deaf_sockets  # subscriptions are confirmed and never fed
         self.closing = False
         self.frames_sent = 0
         self._tasks: set[asyncio.Task[bool]] = set()
@@ -68,6 +69,8 @@ class Connection:
         """Write queued data, shaped by the faults that are active."""
         if self.outbox:
             payloads, self.outbox = self.outbox, []
+            if self.deaf:
+                payloads = []
             if self.faults.shaping:
                 payloads = self.faults.shape(payloads, self.held)
             self._write(payloads, now)

@@ -82,6 +82,11 @@ class ExchangeClock:
             floor = min(max(floor, self._bounds[0]), self._bounds[1])
         self.floor_s = floor
 
+    @property
+    def last_s(self) -> float | None:
+        """Lateness of the last message; None before any."""
+        return self.excess[-1] if self.excess else None
+
     def recent_s(self) -> float | None:
         """Median lateness of the last few messages; None before any."""
         recent = sorted(self.excess[i] for i in range(-min(RECENT, len(self.excess)), 0))

@@ -33,7 +33,7 @@ FIELDS: Final = (
     "event_time",
     "received_time",
     "lag_s",  # how late the quote came, over the exchange's floor
-    "live",  # 1 while the connection that brought the quote is up
+    "live",  # 1 while the connection that brought the quote is up, and what is polled does not contradict it
     # written by a Funding
     "mark_price",
     "index_price",
@@ -51,6 +51,7 @@ F: Final = len(FIELDS)
 INDEX: Final[Mapping[str, int]] = {name: i for i, name in enumerate(FIELDS)}
 _QUOTE = struct.Struct("8d")
 _BOOK = struct.Struct("4d")
+_PRICES = struct.Struct("2d")
 _FUNDING = struct.Struct("6d")
 _TICKER = struct.Struct("4d")
 _NUMBER = struct.Struct("d")
@@ -58,7 +59,9 @@ _ROW_BYTES: Final = 8 * F
 _EVENT, _RECEIVED, _LAG, _LIVE = (INDEX[name] for name in ("event_time", "received_time", "lag_s", "live"))
 
 LATE_S: Final = 0.5  # a quote later than this that changes nothing is a repetition, not a late change
-REORDER_S: Final = 1.0  # what comes within this of a newer quote, by both clocks, was overtaken by it
+UNTOLD_S: Final = 2.0  # a stream that has said nothing for this long should agree with what is polled
+REORDER_S: Final = 1.0  # what comes just after a quote that is newer by up to this was overtaken by it
+TOGETHER_S: Final = 0.25  # just after
 
 
 @dataclass(frozen=True)
@@ -241,7 +244,8 @@ class SnapshotStore:
         """Take over what one message said. Words about contracts that are not listed are ignored.
 
         polled: the words answer a request. They are true as of now, however long ago the book last changed, so their
-        event times say nothing about delays.
+        event times say nothing about delays. They confirm what a stream said; a price that no stream told is not used
+        until it is polled once more, because the next change would not be told either.
         """
         with self._lock:
             cells = self._cells.of
@@ -264,8 +268,9 @@ class SnapshotStore:
     def _write_quote(self, buffer: memoryview, cell: _Cell, quote: Quote, polled: bool) -> None:
         """Most quotes come from a stream, two-sided, timed, in order and not late: the others go the long way."""
         event_time, received_time = quote.event_time, quote.received_time
-        bid_size, ask_size = quote.bid_size, quote.ask_size
-        if polled or event_time is None or event_time < cell.event_time or bid_size is None or ask_size is None:
+        bid_price, bid_size, ask_price, ask_size = quote.bid_price, quote.bid_size, quote.ask_price, quote.ask_size
+        one_sided = bid_price is None or ask_price is None or bid_size is None or ask_size is None
+        if one_sided or polled or event_time is None or event_time < cell.event_time:
             self._write_any_quote(buffer, cell, quote, polled)
             return
         clock = cell.clock
@@ -283,7 +288,7 @@ class SnapshotStore:
         cell.event_time, cell.received_time = event_time, received_time
         _QUOTE.pack_into(
             buffer, cell.offset,
-            quote.bid_price, bid_size, quote.ask_price, ask_size, event_time, received_time, lag, 1.0,
+            bid_price, bid_size, ask_price, ask_size, event_time, received_time, lag, 1.0,
         )  # fmt: skip
 
     def _write_any_quote(self, buffer: memoryview, cell: _Cell, quote: Quote, polled: bool) -> None:
@@ -291,32 +296,36 @@ class SnapshotStore:
             NAN if value is None else value
             for value in (quote.bid_price, quote.bid_size, quote.ask_price, quote.ask_size)
         )
-        event_time, lag = NAN, 0.0
+        event_time, lag, live = NAN, 0.0, 1.0
+        # Compared as bytes: an empty side is NaN, which equals nothing.
+        was = _BOOK.unpack_from(buffer, cell.offset)
+        was_live = _NUMBER.unpack_from(buffer, cell.offset + 8 * _LIVE)[0]
+        if polled and _PRICES.pack(was[0], was[2]) != _PRICES.pack(book[0], book[2]):
+            if was_live and quote.received_time - cell.received_time < UNTOLD_S:
+                return  # the stream has just spoken, perhaps after the answer was written
+            live = 0.0
         if quote.event_time is not None:
             event_time = quote.event_time
             # Overtaken: both came just now. A long way back is another clock, and a lost quote yields to any other.
-            just_now = (
-                0.0 < cell.event_time - event_time < REORDER_S and quote.received_time - cell.received_time < REORDER_S
-            )
-            if just_now and _NUMBER.unpack_from(buffer, cell.offset + 8 * _LIVE)[0]:
+            older_s, apart_s = cell.event_time - event_time, quote.received_time - cell.received_time
+            if was_live and 0.0 < older_s < REORDER_S and apart_s < TOGETHER_S:
                 self.overtaken[quote.exchange] += 1
                 return
-            # Compared as bytes: an empty side is NaN, which equals nothing.
-            same_book = _BOOK.pack(*book) == bytes(buffer[cell.offset : cell.offset + _BOOK.size])
+            same_book = _BOOK.pack(*was) == _BOOK.pack(*book)
+            clock = cell.clock
+            late_s = quote.received_time - event_time - clock.floor_s
             if polled:
                 if same_book:
                     event_time = cell.event_time  # only confirmed: the book changed when the stream said so
-            elif (
-                quote.received_time - event_time - cell.clock.floor_s > LATE_S
-                and same_book
-                and event_time == cell.event_time
-            ):
-                # An idle book repeated: it is no later than it was.
-                (lag,) = _NUMBER.unpack_from(buffer, cell.offset + 8 * _LAG)
+                if clock.last_s is not None and clock.last_s > LATE_S:
+                    lag = clock.last_s  # the next change will be told as late as the last one
+            elif late_s > LATE_S and same_book and event_time == cell.event_time:
+                # An idle book repeated is no later than it was, as far as its stream tells changes in time.
+                lag = max(_NUMBER.unpack_from(buffer, cell.offset + 8 * _LAG)[0], clock.last_s or 0.0)
             else:
-                lag = cell.clock.observe(event_time, quote.received_time)
+                lag = clock.observe(event_time, quote.received_time)
         cell.event_time, cell.received_time = event_time, quote.received_time
-        _QUOTE.pack_into(buffer, cell.offset, *book, event_time, quote.received_time, lag, 1.0)
+        _QUOTE.pack_into(buffer, cell.offset, *book, event_time, quote.received_time, lag, live)
 
     def lose(self, exchange: str, symbols: Iterable[str]) -> None:
         """Mark quotes as no longer fed: values stay to be shown as old, but nothing is made of them."""
@@ -349,6 +358,14 @@ class SnapshotStore:
         """How late the exchange's last quotes came, over its floor; None before any."""
         with self._lock:
             return self._clocks[exchange].recent_s()
+
+    def unheard(self, exchange: str) -> Sequence[str]:
+        """The trading contracts of an exchange that have no quote which a stream told or a second answer confirmed."""
+        with self._lock:
+            grid = self._cells.grid
+            column = grid.exchange_index[exchange]
+            rows = np.flatnonzero(grid.trading[:, column] & (self._cells.data[:, column, _LIVE] != 1.0))
+            return [grid.symbols[row] for row in rows]
 
     def watch_depth(self, exchange: str, watched: Collection[str], left_out: Collection[str]) -> None:
         """Keep the books of exactly these symbols of an exchange; those left out cannot be had."""
@@ -392,22 +409,26 @@ _MARK, _LAST = INDEX["mark_price"], INDEX["last_price"]
 def _write_funding(buffer: memoryview, offset: int, word: Funding) -> None:
     """Take over what is known; what is None changes nothing."""
     at = offset + 8 * _MARK
-    values = (word.mark_price, word.index_price, word.funding_rate, word.funding_interval_h, word.next_funding_time)
-    if None in values:
+    mark, index, rate = word.mark_price, word.index_price, word.funding_rate
+    interval_h, next_time = word.funding_interval_h, word.next_funding_time
+    if mark is None or index is None or rate is None or interval_h is None or next_time is None:
         old = _FUNDING.unpack_from(buffer, at)
-        values = tuple(  # type: ignore[assignment]
-            before if value is None else value for value, before in zip(values, old, strict=False)
-        )
-    _FUNDING.pack_into(buffer, at, *values, word.received_time)
+        mark = old[0] if mark is None else mark
+        index = old[1] if index is None else index
+        rate = old[2] if rate is None else rate
+        interval_h = old[3] if interval_h is None else interval_h
+        next_time = old[4] if next_time is None else next_time
+    _FUNDING.pack_into(buffer, at, mark, index, rate, interval_h, next_time, word.received_time)
 
 
 def _write_ticker(buffer: memoryview, offset: int, word: Ticker) -> None:
     """As above."""
     at = offset + 8 * _LAST
-    values = (word.last_price, word.volume_24h, word.turnover_24h, word.open_interest)
-    if None in values:
+    last, volume, turnover, interest = word.last_price, word.volume_24h, word.turnover_24h, word.open_interest
+    if last is None or volume is None or turnover is None or interest is None:
         old = _TICKER.unpack_from(buffer, at)
-        values = tuple(  # type: ignore[assignment]
-            before if value is None else value for value, before in zip(values, old, strict=True)
-        )
-    _TICKER.pack_into(buffer, at, *values)
+        last = old[0] if last is None else last
+        volume = old[1] if volume is None else volume
+        turnover = old[2] if turnover is None else turnover
+        interest = old[3] if interest is None else interest
+    _TICKER.pack_into(buffer, at, last, volume, turnover, interest)

@@ -31,7 +31,7 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, int]:
 
 def report(outcomes: Sequence[Outcome], out: TextIO) -> None:
     """The table, the reasons and what cannot be explained."""
-    head = f"{'exchange':10}{'field':22}{'compared':>9}{'equal':>8}{'explained':>11}{'unexplained':>13}"
+    head = f"{'exchange':13}{'field':22}{'compared':>9}{'equal':>8}{'explained':>11}{'unexplained':>13}"
     print(f"{head}{'only ours':>11}{'only theirs':>13}", file=out)
     for outcome in outcomes:
         _exchange(outcome, out)
@@ -51,15 +51,15 @@ def _exchange(outcome: Outcome, out: TextIO) -> None:
             unexplained[found.field].append(f"{found.exchange_symbol}: {found.ours} {found.theirs} ({found.where})")
     for field in dict.fromkeys([*counts, *outcome.only_ours, *outcome.only_theirs]):
         row, only = counts[field], (outcome.only_ours[field], outcome.only_theirs[field])
-        line = f"{outcome.exchange:10}{field:22}{row.total():9}{row['equal']:8}{row['explained']:11}"
+        line = f"{outcome.exchange:13}{field:22}{row.total():9}{row['equal']:8}{row['explained']:11}"
         print(f"{line}{row['unexplained']:13}{only[0]:11}{only[1]:13}", file=out)
     for (field, why), count in reasons.items():
-        print(f"{'':10}{field} x {count}: {why}", file=out)
+        print(f"{'':13}{field} x {count}: {why}", file=out)
     if outcome.unreadable:
-        print(f"{'':10}{outcome.unreadable.total()} messages or rows the reference stopped at", file=out)
+        print(f"{'':13}{outcome.unreadable.total()} messages or rows the reference stopped at", file=out)
     for field, examples in unexplained.items():
         for example in examples[:SHOWN]:
-            print(f"{'':10}UNEXPLAINED {field}: ours, theirs = {example}", file=out)
+            print(f"{'':13}UNEXPLAINED {field}: ours, theirs = {example}", file=out)
 
 
 def main() -> int:

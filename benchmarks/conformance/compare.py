@@ -146,7 +146,7 @@ class Comparer:
         plans = self.exchange.connections(list(self.instruments.values()), {"quotes", "funding", "ticker"})
         ours: dict[str, Values] = {}
         polls = {poll.request.purpose for plan in plans for poll in plan.polls if answer.our_path in poll.request.url}
-        for purpose in sorted(polls):
+        for purpose in [answer.purpose] if answer.purpose else sorted(polls):
             words = decoder.feed_response(purpose, answer.body.text.encode(), 0.0)
             for exchange_symbol, values in ours_of(words, names).items():
                 ours.setdefault(exchange_symbol, {}).update(values)

@@ -168,6 +168,14 @@ EXPLANATIONS: Sequence[Explanation] = (
         "the sampled row has no contractSize, which ccxt reads as 0; contracts of V2 are counted in base coins",
         "venues/phemex.md, units; row BTCUSDC of venues/samples/phemex/instruments.json",
     ),
+    Explanation(
+        "hyperliquid",
+        ("next_funding_time",),
+        lambda found: found.ours % 3600.0 == 0.0 == found.theirs % 3600.0,
+        "both",
+        "nobody states it: the next full hour, ours after receipt (not recorded here), ccxt's after its own clock",
+        "venues/hyperliquid.md, funding: every hour on the hour",
+    ),
 )
 
 

@@ -32,7 +32,9 @@ class Market:
 
 
 def count_in_name(base: str) -> float:
-    """How many coins a name stands for: 1000 for 1000PEPE and for SHIB1000, a million for 1MBABYDOGE."""
+    """How many coins a name stands for: 1000 for 1000PEPE, SHIB1000 and kPEPE, a million for 1MBABYDOGE."""
+    if re.match(r"^k[A-Z]{2,}", base):
+        return 1000.0
     if found := _COUNT_IN_NAME.search(base):
         return float(found.group(0))
     return 1e6 if re.match(r"^1M[A-Z]{3,}", base) else 1.0
@@ -49,6 +51,11 @@ def _amounts(exchange: str, inverse: bool) -> str:
     return "coins" if exchange == "bitget" else "contracts"
 
 
+def _exchange_symbol(exchange: str, row: Mapping[str, Any]) -> str:
+    """The exchange's own name. ccxt calls Hyperliquid's coins by their place in the list."""
+    return str(row["info"]["name"] if exchange == "hyperliquid" else row["id"])
+
+
 def market_of(exchange: str, row: Mapping[str, Any]) -> Market:
     """A ccxt market in our units.
 
@@ -56,7 +63,7 @@ def market_of(exchange: str, row: Mapping[str, Any]) -> Market:
     1000PEPE is a thousand coins; precision.price is per base unit and precision.amount in contracts. Ours are all per
     coin, so the count in the name is taken out of prices and put into sizes.
     """
-    count = count_in_name(row["base"])
+    count = count_in_name(row.get("baseName") or row["base"])
     inverse, linear = bool(row["inverse"]), bool(row["linear"])
     size = float(row["contractSize"] or 0.0)
     contract = size if inverse else size * count
@@ -201,8 +208,9 @@ class Reference:
         found: dict[str, Market] = {}
         for row in self._listed(bodies):
             if row and row["swap"]:
-                found[row["id"]] = market_of(self.source.exchange, row)
-                self._rows[row["id"]] = row
+                exchange_symbol = _exchange_symbol(self.source.exchange, row)
+                found[exchange_symbol] = market_of(self.source.exchange, row)
+                self._rows[exchange_symbol] = row
         self.markets.update(found)
         return found
 

@@ -24,12 +24,15 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A polled answer. our_path: of the poll in our plans; method: of ccxt, with `arguments`."""
+    """A polled answer. our_path: of the poll in our plans, and its purpose where one path answers everything; method:
+    of ccxt, with `arguments`.
+    """
 
     our_path: str
     body: Body
     method: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    purpose: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +205,15 @@ def _bitget_answers(shared: Path) -> list[Answer]:
     ]
 
 
+def _hyperliquid(shared: Path) -> list[list[Body]]:
+    contexts = json.dumps(_sample(shared, "hyperliquid/instruments.json"))
+    return [[Body("/info", _texts(shared, "hyperliquid/tickers.jsonl")[0])], [Body("/info", contexts)]]
+
+
+def _hyperliquid_answers(shared: Path) -> list[Answer]:
+    return [Answer("/info", body, "fetch_funding_rates", purpose="contexts") for (body,) in _hyperliquid(shared)]
+
+
 EMPTY_DATA = '{"code": "00000", "data": []}'
 SWAPS = {"fetchMarkets": {"types": ["swap"]}}
 LINEAR_AND_INVERSE = {"fetchMarkets": {"types": ["linear", "inverse"]}}
@@ -267,5 +279,13 @@ SOURCES: tuple[Source, ...] = (
         "wss://ws.phemex.com",
         # The older list adds only fees and limits.
         empties={"exchange/public/products": '{"code": 0, "data": []}'},
+    ),
+    Source(
+        "hyperliquid",
+        _hyperliquid,
+        ("hyperliquid/ws.jsonl",),
+        "wss://api.hyperliquid.xyz/ws",
+        options=SWAPS,
+        answers=_hyperliquid_answers,
     ),
 )

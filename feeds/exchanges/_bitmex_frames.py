@@ -176,10 +176,13 @@ class Decoder(fields.ContractDecoder):
                 return []
         known = self._touches.get(row.symbol)
         if known is not None and row.timestamp <= known.timestamp and _is_old(row, known):
-            self.outdated += 1
-            return []
+            behind_s = (known.timestamp - row.timestamp).total_seconds()
+            if not fields.clock_set_back(behind_s, received_time - contract.last_received):
+                self.outdated += 1
+                return []
         quote = self._in_coins(contract, row, received_time)
         self._touches[row.symbol] = row
+        contract.last_received = received_time
         return [quote]
 
     def _in_coins(self, contract: fields.Contract, row: _Row, received_time: float) -> Quote:

@@ -21,6 +21,7 @@ from market.models import Depth, Funding, Instrument, Quote, Ticker
 
 QUOTE_LEVELS, DEPTH_LEVELS = 10, 20
 HELD_CHANGES = 240  # two minutes of changes, which wait for their book
+WHOLE_WITHIN_S = 6.0  # a join that has brought only changes for so long is made again: half of them bring no book
 MARK_AGE_MS = 10_000  # 37 contracts that are gone keep a frozen mark in the list of prices
 SILENT_S = 5.0  # a book that came over REST and is ahead of a stream this quiet replaces it
 
@@ -61,7 +62,7 @@ class _Window:
     waiting: numbers, times and changes that came before the book did.
     """
 
-    __slots__ = ("asks", "bids", "known", "last", "last_ms", "lost", "received", "waiting")
+    __slots__ = ("asks", "bids", "known", "last", "last_ms", "lost", "received", "waiting", "waiting_since")
 
     def __init__(self) -> None:
         self.bids: dict[float, float] = {}
@@ -71,6 +72,7 @@ class _Window:
         self.last = -1
         self.last_ms = 0
         self.received = 0.0
+        self.waiting_since = 0.0
         self.waiting: deque[tuple[int, int, dict[float, float], dict[float, float]]] = deque(maxlen=HELD_CHANGES)
 
     def merge(self, bids: dict[float, float], asks: dict[float, float], levels: int) -> None:
@@ -189,7 +191,11 @@ class Decoder(fields.ContractDecoder):
         window.received = received_time
         if not window.known:
             window.waiting.append((message.vs, message.ts, bids, asks))
-            return ()
+            window.waiting_since = window.waiting_since or received_time
+            if received_time - window.waiting_since < WHOLE_WITHIN_S:
+                return ()
+            window.waiting_since = received_time
+            return (Resync(book_topic(contract.exchange_symbol, self._deep), "no whole book has come"),)
         if message.vs != window.last + 1:
             return self._lost(contract, window, f"{message.vs} came after {window.last}", (message, bids, asks))
         window.merge(bids, asks, self._levels)
@@ -212,7 +218,7 @@ class Decoder(fields.ContractDecoder):
         """Take over a whole book, and the changes that waited for it."""
         window.bids, window.asks = {}, {}
         window.merge(bids, asks, self._levels)
-        window.known, window.lost = True, False
+        window.known, window.lost, window.waiting_since = True, False, 0.0
         window.last, window.last_ms, window.received = number, stamp_ms, received_time
         waiting = list(window.waiting)
         window.waiting.clear()

@@ -15,13 +15,13 @@ import orjson
 from feeds.errors import BadPayload, RequestFailed, SubscriptionRejected, UnknownMessage
 from feeds.exchanges import _fields as fields
 from feeds.exchanges._deribit_listing import FUNDING_INTERVAL_H, NAME
-from feeds.exchanges.base import Ack, CatalogueChanged, Reply, ServerTime, Word
+from feeds.exchanges.base import Ack, CatalogueChanged, Closing, Reply, ServerTime, Word
 from market.models import Depth, Funding, Instrument, Quote, Ticker
 
 QUOTE_TOPIC, TICKER_TOPIC = "quote.{}", "ticker.{}.agg2"
 DEPTH_LEVELS = 20
 DEPTH_TOPIC = f"book.{{}}.none.{DEPTH_LEVELS}.100ms"
-STATE_TOPIC = "instrument.state.future.any"
+STATE_TOPIC, PLATFORM_TOPIC = "instrument.state.future.any", "platform_state"
 PERPETUAL_SUFFIX = "-PERPETUAL"
 
 # An answer only carries the id of its request, so the id says how many channels were asked for: unknown ones are left
@@ -122,16 +122,18 @@ class Decoder(fields.ContractDecoder):
         else:
             sides = (top.best_bid_price, top.best_bid_amount, top.best_ask_price, top.best_ask_amount)
             quote = _quote(contract, *sides, top.timestamp, received_time)
-        return self._hold(contract, quote, top.timestamp)
+        return self._hold(contract, quote, top.timestamp, received_time)
 
-    def _hold(self, contract: fields.Contract, quote: Quote, time_ms: int) -> Sequence[Word]:
+    def _hold(self, contract: fields.Contract, quote: Quote, time_ms: int, received_time: float) -> Sequence[Word]:
         """Take over a streamed quote, unless it came before: there is no sequence number, only the time."""
-        if time_ms <= contract.last_ms:
+        if time_ms <= contract.last_ms and not fields.clock_set_back(
+            (contract.last_ms - time_ms) / 1000, received_time - contract.last_received
+        ):
             held = self._held.get(contract.exchange_symbol)
             if time_ms < contract.last_ms or (held is not None and _sides(held) == _sides(quote)):
                 self.outdated += 1
                 return ()
-        contract.last_ms = time_ms
+        contract.last_ms, contract.last_received = time_ms, received_time
         self._held[contract.exchange_symbol] = quote
         return (quote,)
 
@@ -187,6 +189,8 @@ class Decoder(fields.ContractDecoder):
             return self._ticker(data, received_time)
         if channel.startswith("instrument.state."):
             return self._state(data)
+        if channel == PLATFORM_TOPIC:
+            return [Closing("the platform goes into maintenance")] if data.get("maintenance") else []
         if match := _WINDOW.fullmatch(channel):
             return self._depth(channel, match[1], data, received_time)
         if kind in _UNUSED_TOPICS:
@@ -199,7 +203,7 @@ class Decoder(fields.ContractDecoder):
         if contract is None:
             return []
         time_ms = int(data["timestamp"])
-        return self._hold(contract, _quote_of(contract, data, received_time), time_ms)
+        return self._hold(contract, _quote_of(contract, data, received_time), time_ms, received_time)
 
     def _ticker(self, data: Mapping[str, Any], received_time: float) -> Sequence[Word]:
         """Read a ticker. Its touch confirms a quiet quote; which of two differing ones is newer, it does not tell."""

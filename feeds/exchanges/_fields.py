@@ -15,9 +15,12 @@ from feeds.exchanges.base import Word
 from market.models import Instrument, Quote
 
 INF = float("inf")
+_WRITTEN = frozenset((str, int, float))  # what a number may be written as; a truth value is none
 # An update id far below the last one is an old message, unless the exchange's clock has moved on by this much: then
 # the exchange has restarted its count, and holding on to the old one would silence the symbol.
 RECOUNT_MS = 10_000
+# What was overtaken comes together with what overtook it, and is not much older.
+SET_BACK_S, TOGETHER_S, LONG_AFTER_S = 1.0, 0.05, 1.0
 
 
 def number(value: Any) -> float | None:
@@ -26,36 +29,43 @@ def number(value: Any) -> float | None:
     Raises:
         ValueError: If it is anything else.
     """
-    if value is None or value == "":
-        return None
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise ValueError(f"not a number: {value!r:.40}")
-    result = float(value)
-    if not -INF < result < INF:
+    if type(value) in _WRITTEN and value != "":
+        result = float(value)
+        if -INF < result < INF:
+            return result
         raise ValueError(f"not a finite number: {value!r:.40}")
-    return result
+    _require_absent(value)
+    return None
 
 
 def amount(value: Any, factor: float = 1.0) -> float | None:
     """A quantity times `factor`; None if absent. Raises ValueError if it is negative."""
-    result = number(value)
-    if result is None:
-        return None
-    result *= factor
-    if not 0.0 <= result < INF:
+    if type(value) in _WRITTEN and value != "":
+        result = float(value) * factor
+        if 0.0 <= result < INF:
+            return result
         raise ValueError(f"not a quantity: {value!r:.40}")
-    return result
+    _require_absent(value)
+    return None
 
 
 def price(value: Any, multiplier: float = 1.0) -> float | None:
     """A price for one coin, from one for `multiplier` coins; None if absent or 0. Raises ValueError if negative."""
-    result = number(value)
-    if result is None:
-        return None
-    result /= multiplier
-    if not 0.0 <= result < INF:
+    if type(value) in _WRITTEN and value != "":
+        result = float(value) / multiplier
+        if 0.0 < result < INF:
+            return result
+        if result == 0.0:
+            return None
         raise ValueError(f"not a price: {value!r:.40}")
-    return result or None
+    _require_absent(value)
+    return None
+
+
+def _require_absent(value: Any) -> None:
+    """Raises ValueError for what is no number, unless it stands for an absent one."""
+    if value is not None and value != "":
+        raise ValueError(f"not a number: {value!r:.40}")
 
 
 def seconds(milliseconds: Any) -> float | None:
@@ -74,6 +84,14 @@ def required(value: float | None, what: str) -> float:
     if value is None or value == 0.0:
         raise ValueError(f"no {what}")
     return value
+
+
+def clock_set_back(behind_s: float, apart_s: float) -> bool:
+    """Whether a message is older than the last one because the exchange's clock was set, not because of its way.
+
+    behind_s: by how much it is older. apart_s: how long after the last one it was received.
+    """
+    return apart_s >= LONG_AFTER_S or (behind_s >= SET_BACK_S and apart_s >= TOGETHER_S)
 
 
 class Contract:
@@ -147,6 +165,8 @@ class Contract:
 
 class ContractDecoder:
     """The part of a decoder that is the same everywhere. Subclasses read frames in `_read` and bodies in `_answer`."""
+
+    notices_loss = True
 
     def __init__(self, exchange: str, instruments: Iterable[Instrument], ignored: Collection[str]) -> None:
         self.exchange = exchange

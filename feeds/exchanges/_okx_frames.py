@@ -77,6 +77,13 @@ class Decoder(fields.ContractDecoder):
     def __init__(self, instruments: Iterable[Instrument], ignored: Collection[str] = ()) -> None:
         self._by_index: dict[str, list[fields.Contract]] = {}
         self._books: dict[str, _OpenBook] = {}
+        self._readers = {
+            "tickers": self._tickers,
+            "mark-price": self._mark_price,
+            "index-tickers": self._index,
+            "funding-rate": self._funding,
+            "open-interest": self._open_interest,
+        }
         super().__init__(NAME, instruments, ignored)
 
     def update(self, instruments: Iterable[Instrument]) -> None:
@@ -108,7 +115,11 @@ class Decoder(fields.ContractDecoder):
             return words
         if frame == b"pong":
             return [Ack()]
-        return self._general(orjson.loads(frame), received_time)
+        message = orjson.loads(frame)
+        if frame.startswith(b'{"arg":{"channel":') and type(rows := message.get("data")) is list:
+            arg = message["arg"]
+            return self._push(arg["channel"], arg, rows, message, received_time)
+        return self._general(message, received_time)
 
     def _top(self, exchange_symbol: str, top: _Top, received_time: float) -> Sequence[Word]:
         contract = self.contracts.get(exchange_symbol)
@@ -170,27 +181,22 @@ class Decoder(fields.ContractDecoder):
     def _push(
         self, channel: str, arg: Mapping[Any, Any], rows: list[Any], message: dict[str, Any], received_time: float
     ) -> Sequence[Word]:
+        words: list[Word] = []
+        if reader := self._readers.get(channel):
+            for row in rows:
+                words += reader(row if "instId" in row else {**arg, **row}, received_time)
+            return words
         if channel in _BOOK_CHANNELS:
             return self._book(f"{channel}:{arg['instId']}", str(arg["instId"]), rows, message["action"], received_time)
+        if channel in ("bbo-tbt", "books5"):
+            for row in rows:
+                words += self._snapshot({**arg, **row, "channel": channel}, received_time)
+            return words
         if channel == "instruments":
             return self._instruments(rows)
         if channel in _UNUSED_CHANNELS or channel.partition("candle")[1]:
             return []
-        reader = {
-            "bbo-tbt": self._snapshot,
-            "books5": self._snapshot,
-            "tickers": self._tickers,
-            "mark-price": self._mark_price,
-            "index-tickers": self._index,
-            "funding-rate": self._funding,
-            "open-interest": self._open_interest,
-        }.get(channel)
-        if reader is None:
-            raise UnknownMessage(NAME, f"channel {channel!r:.60}")
-        words: list[Word] = []
-        for row in rows:
-            words += reader({**arg, **row, "channel": channel}, received_time)
-        return words
+        raise UnknownMessage(NAME, f"channel {channel!r:.60}")
 
     def _snapshot(self, row: Mapping[str, Any], received_time: float) -> list[Word]:
         """Read a whole small book: bbo-tbt and books5."""

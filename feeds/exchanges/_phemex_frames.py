@@ -75,7 +75,7 @@ _decode_scaled = msgspec.json.Decoder(_ScaledFrame, strict=False).decode
 class _Window:
     """The best `depth` levels of a contract, price to size as quoted. `known` from a snapshot on."""
 
-    __slots__ = ("asks", "best_ask", "best_bid", "bids", "known", "lost", "received", "sequence", "timestamp")
+    __slots__ = ("asks", "best_ask", "best_bid", "bids", "known", "lost", "missed", "received", "sequence", "timestamp")
 
     def __init__(self) -> None:
         self.bids: dict[float, float] = {}
@@ -83,6 +83,7 @@ class _Window:
         self.best_bid = 0.0
         self.best_ask = fields.INF
         self.sequence = -1
+        self.missed = -1  # the last change that came before a book
         self.timestamp = 0
         self.received = 0.0
         self.known = False
@@ -122,6 +123,8 @@ class Decoder(fields.ContractDecoder):
 
     deep: whether scaled books, which come with 30 levels in any case, are also told as Depth.
     """
+
+    notices_loss = False
 
     def __init__(self, instruments: Iterable[Instrument], ignored: Collection[str] = (), deep: bool = False) -> None:
         self._windows: dict[str, _Window] = {}
@@ -201,15 +204,21 @@ class Decoder(fields.ContractDecoder):
                     return ()
                 if again and not polled and received_time - window.received < REPEAT_S:
                     self.outdated += 1
+            if message.sequence < window.missed:
+                window.lost = False
+                return self._lost(message, window, "the book is older than a change that came before it")
             window.clear()
             window.known, window.lost = True, False
         elif message.type != "incremental":
             raise UnknownMessage(NAME, f"a book of type {message.type!r:.40}")
         elif not window.known:
+            window.missed = max(window.missed, message.sequence)
             return self._lost(message, window, "a change came before any snapshot")
         elif message.sequence <= window.sequence:
             self.outdated += 1
-            return ()
+            if message.sequence == window.sequence:
+                return ()
+            return self._lost(message, window, "a change came too late to be merged")
         depth = message.depth if 0 < message.depth < SCALED_BOOK_DEPTH else SCALED_BOOK_DEPTH
         window.merge(sides, depth)
         window.sequence, window.timestamp, window.received = message.sequence, message.timestamp, received_time

@@ -2,7 +2,8 @@
 
 Source: https://phemex-docs.github.io (copy of 2026-01), rows recorded in 2021-07 and 2025-12. One answer holds two
 families: V2 rows (USDT and USDC margined) in real numbers, V1 rows (coin-margined) with scales that are exponents:
-what the frames carry is a number times 10**priceScale. Of its 891 rows of 2026-09-23, 765 were delisted.
+what the frames carry is a number times 10**priceScale. Of its 891 rows of 2026-09-23, 765 were delisted. There is no
+word for a halt: a contract that cannot be traded for a while is `Listed` all the same.
 """
 
 import re
@@ -27,8 +28,9 @@ def read_row(row: Mapping[str, Any], value_scales: Mapping[str, int]) -> Instrum
 
     value_scales: exponent of amounts in each currency.
     """
-    if row["type"] not in _TYPES or row["status"] != "Listed":
+    if row["status"] == "Delisted" or row["type"] not in _TYPES:
         return None
+    status = Status.TRADING if row["status"] == "Listed" else Status.HALTED
     real = row["type"] == "PerpetualV2"  # in real numbers, not scaled
     exchange_symbol, quote, settle = row["symbol"], row["quoteCurrency"], row["settleCurrency"]
     base = row["baseCurrency"] if real else row["displaySymbol"].partition(" / ")[0].strip()
@@ -58,7 +60,7 @@ def read_row(row: Mapping[str, Any], value_scales: Mapping[str, int]) -> Instrum
         lot_size=fields.amount(row.get("qtyStepSize") if real else row.get("lotSize"), factor),
         min_notional=fields.amount(row.get("minOrderValueRv")),
         funding_interval_h=interval_h(row.get("fundingInterval")),
-        status=Status.TRADING,
+        status=status,
         listed_time=fields.seconds(row.get("listTime")),
         taker_fee_bps=TAKER_FEE_BPS,
         maker_fee_bps=MAKER_FEE_BPS,

@@ -141,9 +141,12 @@ class Decoder(Protocol):
     """Reads one connection's frames. Keeps what must be merged over frames (one-sided deltas, sequence numbers).
 
     outdated: frames dropped so far because they came twice or after a newer one.
+    notices_loss: whether a frame that never came is noticed at the next one, or changes nothing that is kept. If not,
+    what is kept is worth nothing once a frame may have been missed.
     """
 
     outdated: int
+    notices_loss: bool
 
     def feed(self, frame: bytes | str, received_time: float) -> Sequence[Word]:
         """Read one frame.

@@ -122,6 +122,8 @@ class Decoder(fields.ContractDecoder):
         if frame.startswith(b'{"topic":"orderbook.1.'):
             return self._top(_decode_top(frame), received_time)
         message = orjson.loads(frame)
+        if frame.startswith(b'{"topic":"tickers.'):
+            return self._ticker(message["topic"][len(TICKER_TOPIC) :], message["data"], message, received_time)
         match message:
             case {"topic": str(topic), "data": data}:
                 return self._topic(topic, data, message, frame, received_time)
@@ -243,7 +245,7 @@ class Decoder(fields.ContractDecoder):
             may_resync = received_time - state.resynced_time >= RESYNC_EVERY_S
             if state.book is not None and update_id <= state.update_id:
                 return []
-            if state.book is None or (update_id != state.update_id + 1 and may_resync):
+            if state.book is None or update_id != state.update_id + 1:
                 return self._lost(topic, state, may_resync, "a change was missed", received_time)
             state.book.apply(bids, asks)
             if state.book.crossed:
@@ -262,9 +264,9 @@ class Decoder(fields.ContractDecoder):
         ]
 
     def _lost(self, topic: str, state: _DeepBook, may_resync: bool, reason: str, received_time: float) -> list[Word]:
-        """Give the book up until the next snapshot, and ask for one, though not too often."""
-        state.book = None
-        if not may_resync:
+        """Give the book up until the next snapshot, and say so once; after that ask for one now and then."""
+        known, state.book = state.book is not None, None
+        if not known and not may_resync:
             return []
         state.resynced_time = received_time
         return [Resync(topic, reason)]

@@ -10,7 +10,15 @@ from collections.abc import Collection, Iterable, Sequence
 import orjson
 
 from feeds.errors import BadListing
-from feeds.exchanges._deribit_frames import DEPTH_TOPIC, ID_STEP, QUOTE_TOPIC, STATE_TOPIC, TICKER_TOPIC, Decoder
+from feeds.exchanges._deribit_frames import (
+    DEPTH_TOPIC,
+    ID_STEP,
+    PLATFORM_TOPIC,
+    QUOTE_TOPIC,
+    STATE_TOPIC,
+    TICKER_TOPIC,
+    Decoder,
+)
 from feeds.exchanges._deribit_listing import NAME, read_row
 from feeds.exchanges._plans import AdapterBase, sharded
 from feeds.exchanges.base import DEFAULT_CHANNELS, Channel, ConnectionPlan, HttpRequest, Poll
@@ -77,7 +85,7 @@ class Adapter(AdapterBase):
             topics = [pattern.format(symbol) for symbol in members for pattern in patterns]
             polls = [] if shard else [Poll(self._request("get_time", "time"), 10.0)]
             if shard == 0:
-                topics.insert(0, STATE_TOPIC)
+                topics[:0] = [STATE_TOPIC, PLATFORM_TOPIC]
             # What changes neither its quote nor its mark is confirmed by the summary. Each connection's decoder only
             # confirms what it holds.
             polls += [

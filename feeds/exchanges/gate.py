@@ -24,6 +24,7 @@ SETTLEMENTS = ("usdt", "btc", "usd1")
 TOPICS_PER_MESSAGE = 100  # one unknown name refuses them all
 TOPICS_PER_CONNECTION, CAPACITY = 300, 500
 BOOKS_PER_CONNECTION = 100
+FEW = 20
 MESSAGES_PER_S = 5.0
 # Every request names its time, which is only looked at where a signature goes with it.
 REQUEST_TIME = 1_785_548_245
@@ -93,7 +94,9 @@ class Adapter(AdapterBase):
                 shards = sharded(names, TOPICS_PER_CONNECTION)
                 for shard, part in enumerate(shards):
                     poll = self._request(settlement, "tickers", shard_purpose("tickers", shard, len(shards)))
-                    plans.append(self._channel_plan(settlement, QUOTE_CHANNEL, shard, part, [Poll(poll, 10.0)]))
+                    # The few contracts of a small family do not tell by their pace that their socket is dead.
+                    polls = [Poll(poll, 3.0 if len(part) < FEW else 10.0)]
+                    plans.append(self._channel_plan(settlement, QUOTE_CHANNEL, shard, part, polls))
             if "funding" in channels or "ticker" in channels:
                 shards = sharded(names, TOPICS_PER_CONNECTION)
                 for shard, part in enumerate(shards):

@@ -7,6 +7,7 @@ takes one symbol; an unsubscription from books drops all books of the socket, so
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import orjson
 
@@ -60,6 +61,8 @@ class Adapter(AdapterBase):
                     raise BadListing(NAME, f"not a products answer: {other!r:.120}")
             value_scales = {c["currency"]: int(c["valueScale"]) for c in data.get("currencies") or []}
             instruments += self._read_rows(rows, partial(read_row, value_scales=value_scales), "symbol")
+            # Hundreds of them, some still streamed: decoders pass them over.
+            self._ignored.update(str(row["symbol"]) for row in rows if _is_delisted(row))
         return self._kept(instruments)
 
     def connections(
@@ -130,6 +133,10 @@ class Adapter(AdapterBase):
     def decoder(self, instruments: Iterable[Instrument]) -> Decoder:
         """A decoder with the state of one new connection."""
         return Decoder(instruments, self._ignored, self._deep)
+
+
+def _is_delisted(row: Any) -> bool:
+    return isinstance(row, Mapping) and row.get("status") == "Delisted" and "symbol" in row
 
 
 def _call(method: str, params: list[str | bool | int], request_id: str) -> str:

@@ -120,10 +120,16 @@ class Exchange(ABC):
     # Topics.
 
     def subscribe(self, connection: Connection, key: Hashable, spelling: str) -> None:
+        connection.topics.pop(("deaf", key), None)
+        deaf_symbol = self.faults.deaf_symbol
+        if deaf_symbol is not None and self.is_about(key, self.by_symbol[deaf_symbol]):
+            connection.topics["deaf", key] = spelling  # known to the connection, and fed by nothing
+            return
         connection.topics[key] = spelling
         self.topics.setdefault(key, set()).add(connection)
 
     def unsubscribe(self, connection: Connection, key: Hashable) -> None:
+        connection.topics.pop(("deaf", key), None)
         connection.topics.pop(key, None)
         subscribers = self.topics.get(key)
         if subscribers is not None:
@@ -142,15 +148,35 @@ class Exchange(ABC):
     def topic_ended(self, key: Hashable) -> None:  # noqa: B027 (an optional hook)
         """The last subscriber of a topic is gone."""
 
+    def is_about(self, key: Hashable, listing: Listing) -> bool:
+        """Whether a topic brings the quotes of a listing: by its second part, an index or a symbol."""
+        return isinstance(key, tuple) and len(key) > 1 and key[1] in (listing.index, listing.exchange_symbol)
+
+    def frame_mark(self, listing: Listing) -> bytes:
+        """What the frames of `is_about` topics have in them, and few others."""
+        return f'"{listing.exchange_symbol}"'.encode()
+
+    def is_numbered(self, key: Hashable) -> bool:
+        """Whether a topic tells a book by changes that each build on the one before."""
+        return False
+
     def publish(self, key: Hashable, payload: bytes) -> None:
         """Queue one frame for every subscriber of a topic."""
-        if self.faults.silent:
+        if self.faults.silent or self.loses(key):
             return
         for connection in self.topics.get(key, ()):
             connection.outbox.append(payload)
 
+    def loses(self, key: Hashable) -> bool:
+        """Whether a frame of a topic goes missing now."""
+        share = self.faults.gap_share
+        return share > 0 and self.is_numbered(key) and self.faults.chance.random() < share
+
     def send_data(self, connection: Connection, payload: bytes) -> None:
         """Queue one data frame for one client, such as the snapshot after a subscription."""
+        deaf_symbol = self.faults.deaf_symbol
+        if deaf_symbol is not None and self.frame_mark(self.by_symbol[deaf_symbol]) in payload:
+            return
         if not self.faults.silent:
             connection.outbox.append(payload)
 
@@ -199,6 +225,46 @@ class Exchange(ABC):
         for connection in list(self.connections):
             if connection.half_open:
                 connection.abort()
+
+    def deafen(self, exchange_symbol: str | None) -> None:
+        """Cut the sockets that carry a contract, or the one that carries most, and be deaf to what comes next."""
+        if exchange_symbol is not None:
+            listing = self._require(exchange_symbol)
+            self.faults.deaf_symbol = exchange_symbol
+            cut = [row for row in self.connections if any(self.is_about(key, listing) for key in row.topics)]
+        else:
+            self.faults.deaf_sockets = True
+            cut = sorted(self.connections, key=lambda row: len(row.topics))[-1:]
+        for connection in cut:
+            connection.abort()
+
+    def announce_maintenance(self) -> None:  # noqa: B027 (an optional hook)
+        """Say in the exchange's own words that it will soon be away; most have none."""
+
+    def say_to_all(self, payload: bytes) -> None:
+        """Send one frame to every client, whatever it subscribed to."""
+        for connection in self.connections:
+            connection.reply(payload, time.monotonic())
+
+    def expire_tokens(self) -> None:
+        raise FaultError(f"{self.name} has no tokens")
+
+    def send_huge(self, size: int) -> None:
+        """Send every client a frame of no known kind, about `size` bytes long."""
+        padding = b"a" * (size // 10)
+        payload = b'{"something_new":[%b]}' % b",".join([b'"%b"' % padding] * 10)
+        for connection in self.connections:
+            connection.outbox.append(payload)
+
+    def in_maintenance(self, now: float) -> bool:
+        """Whether an announced maintenance has begun. `now` is monotonic. [s]"""
+        begins = self.faults.maintenance_at
+        return begins is not None and now >= begins
+
+    def end_connections(self) -> None:
+        """Close all sockets as a service that restarts does."""
+        for connection in list(self.connections):
+            connection.close(WSCloseCode.SERVICE_RESTART, "maintenance")
 
     def halt(self, exchange_symbol: str) -> None:
         listing = self._require(exchange_symbol)
@@ -249,6 +315,8 @@ class Exchange(ABC):
         """
         if self.faults.reject_mode == "http503":
             return web.Response(status=503, text="Service Unavailable")
+        if self.in_maintenance(time.monotonic()):
+            return self.maintenance_answer()
         refusal = self.refuse_connection(request)
         if refusal is not None:
             return refusal
@@ -327,8 +395,23 @@ class Exchange(ABC):
     # REST.
 
     def rest_guard(self) -> web.Response | None:
-        """The answer while the `reject` fault covers REST too."""
-        return web.Response(status=503, text="Service Unavailable") if self.faults.reject_rest else None
+        """The answer to every request while a fault covers REST."""
+        faults = self.faults
+        if faults.rest_status is not None:
+            faults.refused += 1
+            headers = {} if faults.rest_retry_after_s is None else self.retry_headers(faults.rest_retry_after_s)
+            return web.Response(status=faults.rest_status, text="Too many requests", headers=headers)
+        if self.in_maintenance(time.monotonic()):
+            return self.maintenance_answer()
+        return web.Response(status=503, text="Service Unavailable") if faults.reject_rest else None
+
+    def retry_headers(self, seconds: float) -> dict[str, str]:
+        """How the exchange says for how long to stay away."""
+        return {"Retry-After": f"{seconds:.0f}"}
+
+    def maintenance_answer(self) -> web.Response:
+        """What requests and handshakes are answered with during a maintenance."""
+        return web.Response(status=503, text="<html><h1>System maintenance</h1></html>", content_type="text/html")
 
     def truth_row(self, index: int, row: tuple[float, int, int, int, int]) -> list[float]:
         """[time, bid, bid size, ask, ask size] in the exchange's own units."""

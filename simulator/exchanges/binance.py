@@ -213,6 +213,15 @@ class Binance(Exchange):
             return False
         return True
 
+    def is_about(self, key: object, listing: Listing) -> bool:
+        return isinstance(key, str) and key.startswith(f"{listing.extra['stream']}@")
+
+    def is_numbered(self, key: object) -> bool:
+        return isinstance(key, str) and key.partition("@")[2].partition("@")[0] == "depth"
+
+    def announce_maintenance(self) -> None:
+        self.say_to_all(orjson.dumps({"event": {"e": "serverShutdown", "E": self.now_ms}}))
+
     def topic_ended(self, key: object) -> None:
         if isinstance(key, str):
             self.jobs.pop(key, None)
@@ -220,7 +229,7 @@ class Binance(Exchange):
     def _push(self, name: str, raw: bytes) -> None:
         """Queue one payload for all subscribers of a stream, bare or wrapped as their path wants it."""
         subscribers = self.topics.get(name)
-        if not subscribers or self.faults.silent:
+        if not subscribers or self.faults.silent or self.loses(name):
             return
         wrapped = b""
         for connection in subscribers:

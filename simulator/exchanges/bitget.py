@@ -162,6 +162,9 @@ class Bitget(Exchange):
         self.subscribe(connection, key, _spelling(argument))
         self._begin(connection, key)
 
+    def is_numbered(self, key: object) -> bool:
+        return isinstance(key, tuple) and key[0] == "books"
+
     def topic_ended(self, key: object) -> None:
         if isinstance(key, tuple) and key[0] == "books":
             self.depths.pop(key[1], None)

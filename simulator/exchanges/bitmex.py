@@ -12,9 +12,9 @@ import orjson
 from aiohttp import web
 
 from simulator.book import DepthMemory, Levels
-from simulator.exchanges.base import Exchange
+from simulator.exchanges.base import Exchange, json_response
 from simulator.exchanges.bitmex_listings import bitmex_listings
-from simulator.exchanges.bitmex_rest import STATES, BitmexRest, Row, iso
+from simulator.exchanges.bitmex_rest import STATES, BitmexRest, Row, interval_text, iso
 from simulator.limits import SlidingWindow
 from simulator.market import STEP_S, FairPrices, TopChange
 from simulator.universe import CLOSED, LIVE, UNLISTED, Listing
@@ -178,6 +178,28 @@ class Bitmex(Exchange):
         if listing is None or listing.status == CLOSED:
             raise TopicError(f"Unknown or expired symbol: {symbol}")
         return table, symbol
+
+    def is_about(self, key: object, listing: Listing) -> bool:
+        return key == ("quote", "")  # the quotes of all contracts are one subscription
+
+    def frame_mark(self, listing: Listing) -> bytes:
+        return b'{"table":"quote"'
+
+    def is_numbered(self, key: object) -> bool:
+        return isinstance(key, tuple) and key[0] in BOOKS
+
+    def change_interval(self, exchange_symbol: str, hours: int) -> int:
+        """Any column that changes is sent."""
+        before = super().change_interval(exchange_symbol, hours)
+        listing = self.by_symbol[exchange_symbol]
+        row = {"symbol": exchange_symbol, "fundingInterval": interval_text(listing), "timestamp": iso(self.now_ms)}
+        for name in ("", exchange_symbol):
+            self.publish(("instrument", name), self._frame("instrument", "update", [row]))
+        return before
+
+    def maintenance_answer(self) -> web.Response:
+        message = "The system is currently overloaded. Please try again later."
+        return json_response({"error": {"message": message, "name": "HTTPError"}}, 503)
 
     def topic_ended(self, key: object) -> None:
         if isinstance(key, tuple):

@@ -142,6 +142,9 @@ class Bybit(Exchange):
             return channel, listing.index, int(middle[0])
         return None
 
+    def is_numbered(self, key: object) -> bool:
+        return isinstance(key, tuple) and key[0] == "orderbook" and key[2] > 1
+
     def topic_ended(self, key: object) -> None:
         if isinstance(key, tuple):
             self.depths.pop(key, None)

@@ -77,6 +77,8 @@ class Coindcx(Exchange):
     async def _handshake(self, request: web.Request) -> web.StreamResponse:
         if self.faults.reject_mode == "http503":
             return web.Response(status=503, text="Service Unavailable")
+        if self.in_maintenance(time.monotonic()):
+            return self.maintenance_answer()
         return await self.server.handle(request)
 
     def client_came(self, sid: str, request: web.Request) -> bool:
@@ -147,6 +149,15 @@ class Coindcx(Exchange):
             if rest == f"orderbook@{depth}-futures":
                 return ("book", listing.index, depth)
         return None
+
+    def is_numbered(self, key: object) -> bool:
+        return isinstance(key, tuple) and key[0] == "book"
+
+    def frame_mark(self, listing: Listing) -> bytes:
+        return f'"{listing.extra["mkt"]}"'.encode()
+
+    def end_connections(self) -> None:
+        self.drop_connections()
 
     def topic_ended(self, key: object) -> None:
         if isinstance(key, tuple) and key in self.memories:

@@ -31,6 +31,10 @@ class Event(bytes):
         event.name = name
         return event
 
+    def again(self, data: object) -> "Event":
+        """An event of the same name with other data."""
+        return Event(self.name, data)
+
     @property
     def packet(self) -> bytes:
         """The whole frame, encoded once for all its receivers."""

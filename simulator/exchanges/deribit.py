@@ -242,6 +242,16 @@ class Deribit(Exchange):
         }.get(kind, ())
         return (f"{kind}.{speed}" if speed else kind, listing.index) if speed in allowed else None
 
+    def is_numbered(self, key: object) -> bool:
+        return isinstance(key, tuple) and key[0] == "book.100ms"
+
+    def announce_maintenance(self) -> None:
+        self.publish(("platform_state", -1), self._frame("platform_state", {"maintenance": True}))
+
+    def maintenance_answer(self) -> web.Response:
+        error = RpcError(11051, "system_maintenance").body
+        return json_response({"jsonrpc": "2.0", "error": error, **self._times()}, 400)
+
     def topic_ended(self, key: object) -> None:
         if isinstance(key, tuple) and key[0] == "book.100ms":
             self.full_books.pop(key[1], None)

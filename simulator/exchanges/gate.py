@@ -120,6 +120,15 @@ class Gate(Exchange):
             elif key[0] == CHANGES:
                 self._memory(key, int(key[3]))
 
+    def is_numbered(self, key: object) -> bool:
+        return isinstance(key, tuple) and key[0] in (OBU, CHANGES)
+
+    def announce_maintenance(self) -> None:
+        message = "The connection will soon be closed, please reconnect"
+        for connection in self.connections:
+            result = {"type": "upgrade", "msg": message}
+            self._answer(connection, {"channel": "futures.system", "event": "update", "result": result})
+
     def _answer(self, connection: Connection, body: Row) -> None:
         now_ms = self.now_ms
         head = {"time": now_ms // 1000, "time_ms": now_ms, "conn_id": f"{0xC59A69FD3702AA1D + connection.number:016x}"}

@@ -153,6 +153,16 @@ class Kucoin(Exchange):
             return channel, symbol
         return channel, listing.index
 
+    def is_numbered(self, key: object) -> bool:
+        return isinstance(key, tuple) and key[0] == "level2"
+
+    def expire_tokens(self) -> None:
+        """End all tokens, and the sockets that were opened with them."""
+        self.rest.tokens = dict.fromkeys(self.rest.tokens, 0.0)
+        for connection in list(self.connections):
+            self._refuse(connection, None, 401, "token is expired")
+            connection.close(1000, "")
+
     def topic_ended(self, key: object) -> None:
         if isinstance(key, tuple) and key[0] == "level2":
             self.whole_books.pop(key[1], None)

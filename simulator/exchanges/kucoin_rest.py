@@ -113,9 +113,11 @@ class KucoinRest:
         now = time.monotonic()
         self.tokens = {token: until for token, until in self.tokens.items() if until > now - WINDOW_S}
         token = secrets.token_urlsafe(48)
-        self.tokens[token] = now + self.exchange.settings["token_ttl_s"]
+        expired = self.exchange.faults.tokens_expire
+        self.tokens[token] = 0.0 if expired else now + self.exchange.settings["token_ttl_s"]
+        scheme = "wss" if request.headers.get("X-Forwarded-Proto") == "https" else "ws"
         server = {
-            "endpoint": f"ws://{request.host}/",
+            "endpoint": f"{scheme}://{request.host}/",
             "encrypt": True,
             "protocol": "websocket",
             "pingInterval": int(self.exchange.settings["ping_interval_ms"]),

@@ -141,6 +141,9 @@ class Mexc(Exchange):
                 self.unsubscribe(connection, key)
         self._acknowledge(connection, f"{operation}.{channel}")
 
+    def is_numbered(self, key: object) -> bool:
+        return isinstance(key, tuple) and key[0] == "depth"
+
     def topic_ended(self, key: object) -> None:
         if isinstance(key, tuple) and key[0] == "depth":
             self.depths.pop(key[1], None)

@@ -150,6 +150,15 @@ class Okx(Exchange):
             return str(channel), listing.exchange_symbol
         return None
 
+    def is_numbered(self, key: object) -> bool:
+        return isinstance(key, tuple) and key[0] == "books"
+
+    def announce_maintenance(self) -> None:
+        message = "The connection will soon be closed for a service upgrade. Please reconnect."
+        for connection in self.connections:
+            body = {"event": "notice", "code": "64008", "msg": message, "connId": self._connection_id(connection)}
+            connection.reply(orjson.dumps(body), time.monotonic())
+
     def topic_ended(self, key: object) -> None:
         if isinstance(key, tuple):
             self.depths.pop(key, None)

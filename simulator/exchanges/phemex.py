@@ -5,6 +5,7 @@ Each subscription names one symbol. Sequence numbers grow and show no gaps; the 
 """
 
 import time
+from collections.abc import Iterable
 from typing import Any, ClassVar, NamedTuple
 
 import orjson
@@ -26,7 +27,7 @@ from simulator.exchanges.phemex_rest import (
 )
 from simulator.limits import SlidingWindow
 from simulator.market import STEP_S, FairPrices, TopChange
-from simulator.universe import CLOSED, UNLISTED, Listing
+from simulator.universe import CLOSED, HALTED, LIVE, UNLISTED, Listing
 from simulator.wire import Connection
 
 INVALID, TOO_MANY = (6001, "invalid argument"), (6015, "subscription limit exceeded")
@@ -95,6 +96,10 @@ class Phemex(Exchange):
         super().delist(exchange_symbol)
         if exchange_symbol not in self.spares:
             self.by_symbol[exchange_symbol].status = CLOSED  # its row stays, as Delisted
+
+    def trading(self, *hosts: str) -> Iterable[Listing]:
+        """What is `Listed`. A halted contract is, too: it has no other word, and its book stands still."""
+        return (row for row in self.visible(*hosts) if row.status in (LIVE, HALTED))
 
     # Connections.
 
@@ -190,6 +195,12 @@ class Phemex(Exchange):
             named = isinstance(key, Key) and key.row != ALL and bool(params)
             if not named or (isinstance(key, Key) and self.listings[key.row].exchange_symbol == params[0]):
                 self.unsubscribe(connection, key)
+
+    def retry_headers(self, seconds: float) -> dict[str, str]:
+        return {"x-ratelimit-retry-after-public": f"{seconds:.0f}"}
+
+    def is_numbered(self, key: object) -> bool:
+        return isinstance(key, Key) and key.depth > 1
 
     def topic_ended(self, key: object) -> None:
         if isinstance(key, Key):

@@ -1,19 +1,25 @@
 """What the benchmarks are asked for by others: the last line of the fault suite, what others make of our frames."""
 
 import asyncio
+import socketserver
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import httpx
 import orjson
 import pytest
 
 from benchmarks.decode import compared
+from benchmarks.fault_catalogue import FAULTS
+from benchmarks.fault_network import network
 from benchmarks.frames import QUOTES, collect_exchange
 from benchmarks.independent import CLIENTS
 from benchmarks.market import simulator
 from benchmarks.parsers import CRYPTOFEED, parsers
 from feeds.exchanges import load
+from feeds.failures import describe
 from market.exchanges import EXCHANGES
 from market.models import Quote
 from tests.app_process import ENVIRONMENT
@@ -49,6 +55,52 @@ def test_a_fault_that_does_not_exist_is_refused_with_those_that_do():
     ended = fault_suite("--only", "earthquake")
     assert ended.returncode == 2
     assert ended.stdout.startswith("no fault is named like 'earthquake'; there are drop, ")
+
+
+def test_every_fault_befalls_every_exchange_that_can_know_it():
+    """Only KuCoin has tokens, and Hyperliquid's contracts pay every hour."""
+    missing = {(fault.name, name) for fault in FAULTS for name in EXCHANGES if not fault.befalls(name)}
+    tokens = {("token expiry", name) for name in EXCHANGES if name != "kucoin"}
+    assert missing == {*tokens, ("funding interval", "hyperliquid")}
+    assert all(reason.startswith("nothing: ") for fault in FAULTS for reason in fault.untold.values())
+
+
+def test_names_and_certificates_fail_on_request_and_only_for_one_exchange():
+    answer = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
+    with socketserver.TCPServer(("127.0.0.1", 0), _Answering) as server:
+        _Answering.answer = answer
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        endpoints = {"okx": {"rest": url}, "gate": {"rest": url}}
+        with network(endpoints, ["okx", "gate"]) as between:
+
+            def outcome(name):
+                try:
+                    return httpx.get(f"{between.endpoints[name]['rest']}/").status_code
+                except httpx.ConnectError as error:
+                    return describe(error, between.endpoints[name]["rest"])
+
+            outcomes = [(outcome("okx"), outcome("gate"))]
+            for fault in ("dns", "certificate"):
+                between.begin(fault, "okx")
+                outcomes.append((outcome("okx"), outcome("gate")))
+                between.end("okx")
+            outcomes.append((outcome("okx"), outcome("gate")))
+        server.shutdown()
+    assert outcomes == [
+        (204, 204),
+        ("the name okx.simulated.test is not resolved", 204),
+        ("certificate of okx.simulated.test refused: self-signed certificate", 204),
+        (204, 204),
+    ]
+
+
+class _Answering(socketserver.BaseRequestHandler):
+    answer = b""
+
+    def handle(self):
+        self.request.recv(65536)
+        self.request.sendall(self.answer)
 
 
 @pytest.fixture(scope="module")

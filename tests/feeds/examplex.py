@@ -102,6 +102,7 @@ class Examplex:
 
 class Decoder:
     outdated = 0
+    notices_loss = True
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
@@ -176,6 +177,7 @@ class Sink:
         self.server_times: list[float] = []
         self.watched: list[tuple[list[str], list[str]]] = []
         self.marks: list[tuple[str, str]] = []
+        self.silent: list[str] = []
 
     def set_instruments(self, exchange: str, instruments: Sequence[Instrument]) -> None:
         self.listings.append(list(instruments))
@@ -198,6 +200,9 @@ class Sink:
 
     def mark_depth(self, exchange: str, symbols: Iterable[str], state: str) -> None:
         self.marks += [(symbol, state) for symbol in symbols]
+
+    def unheard(self, exchange: str) -> Sequence[str]:
+        return self.silent
 
     def stuck_depth(self, exchange: str, before: float) -> Sequence[str]:
         return ()

@@ -8,9 +8,10 @@ from itertools import pairwise
 from typing import get_args
 
 import pytest
-from examplex import Examplex, Server, Sink, until
+from examplex import Decoder, Examplex, Server, Sink, until
 from websockets.asyncio.server import ServerConnection
 
+from feeds import session
 from feeds.exchange_feed import ExchangeFeed
 from feeds.transport import SocketLibrary
 
@@ -183,8 +184,26 @@ def test_an_announced_cut_opens_the_next_socket_first():
             (socket,) = server.sockets
             await socket.send('{"bye": "service upgrade"}')
             await until(lambda: "no data lost" in texts(feed))
+            assert "quotes-1: service upgrade" in texts(feed)
             assert sink.lost == []
             assert len(server.dialled) == 2
+
+    asyncio.run(scenario())
+
+
+def test_what_an_exchange_said_before_a_cut_is_part_of_the_reason():
+    async def scenario():
+        server = Server()
+
+        async def refuse(socket: ServerConnection) -> None:
+            await socket.send('{"bye": "token is expired"}')
+            await socket.close(1000)
+
+        server.handler = refuse
+        async with server.running(), running(server) as (feed, _):
+            await until(
+                lambda: feed.status().reason.endswith("closed with code 1000, no reason given (token is expired)")
+            )
 
     asyncio.run(scenario())
 
@@ -199,6 +218,39 @@ def test_a_refused_topic_does_not_take_its_company_with_it(named):
             await until(lambda: len(sink.symbols) == 10)
             assert "C2-USDT" not in sink.symbols
             assert "refused a subscription: no such topic" in texts(feed)
+
+    asyncio.run(scenario())
+
+
+def test_a_refused_topic_is_asked_for_again_soon_and_then_ever_more_seldom(monkeypatch):
+    monkeypatch.setattr(session, "REFUSED_RETRY_S", (0.3, 60.0))
+
+    async def scenario():
+        server = Server()
+        server.listing = listing(12)
+        server.refuse = {"C2"}
+        async with server.running(), running(server) as (_, sink):
+            await until(lambda: sum("C2" in message["topics"] for _, message in server.requests) == 3)
+            first, second, third = [when for when, message in server.requests if "C2" in message["topics"]]
+            assert third - second > second - first
+            server.refuse = set()
+            await until(lambda: "C2-USDT" in sink.symbols)
+
+    asyncio.run(scenario())
+
+
+def test_what_cannot_notice_a_loss_is_begun_anew_after_an_unreadable_frame(monkeypatch):
+    monkeypatch.setattr(Decoder, "notices_loss", False)
+
+    async def scenario():
+        server = Server()
+        async with server.running(), running(server) as (feed, sink):
+            await until(lambda: feed.status().state == "live")
+            (socket,) = server.sockets
+            await socket.send("{")
+            await until(lambda: [message["op"] for _, message in server.requests] == ["sub", "unsub", "sub"])
+            assert {"BTC-USDT", "ETH-USDT"} in sink.lost
+            assert len(server.dialled) == 1
 
     asyncio.run(scenario())
 

@@ -107,6 +107,7 @@ def test_a_name_that_does_not_exist(scheme, failure):
     # .invalid never resolves (RFC 2606), with or without a network.
     error = asyncio.run(failure(f"{scheme}://stream.examplex.invalid/v3"))
     assert describe(error) == "name not resolved"
+    assert describe(error, "https://stream.examplex.example/v3") == "the name stream.examplex.example is not resolved"
 
 
 @TRANSPORTS
@@ -294,3 +295,10 @@ def test_only_refusals_carry_a_time_to_stay_away():
     assert retry_after_s(RequestFailed("examplex", "no", 429, 4.0)) == 4.0
     assert retry_after_s(RequestFailed("examplex", "no")) is None
     assert retry_after_s(Disconnected(1006, "")) is None
+
+
+def test_an_error_that_is_its_own_context_is_described_all_the_same():
+    """As when a task group raises what a task raised before."""
+    first, second = Disconnected(1006, "no close frame"), OSError("gone")
+    first.__context__, second.__context__ = second, first
+    assert describe(first) == "closed with code 1006, no close frame"

@@ -126,8 +126,20 @@ def test_a_refusal_without_a_time_means_half_a_minute(status):
             error = await failure_of(client, ask(server.url))
             assert error.retry_after_s == rest.STAY_AWAY_S
             assert error.detail == f"listing: HTTP {status}"
-            assert "stay away for 30 s more" in (await failure_of(client, ask(server.url))).detail
+            held_back = await failure_of(client, ask(server.url))
+            assert held_back.detail == f"HTTP {status}: asked to stay away for 30 s more"
             assert len(server.asked) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_time_under_another_header_is_obeyed():
+    """Phemex names a group of requests in it."""
+
+    async def scenario():
+        async with AnsweringServer().running() as server, client_of() as client:
+            server.always(429, **{"x-ratelimit-retry-after-public": "7"})
+            assert (await failure_of(client, ask(server.url))).retry_after_s == 7.0
 
     asyncio.run(scenario())
 

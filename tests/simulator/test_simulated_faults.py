@@ -1,11 +1,14 @@
 """Each fault does to a client what its name says, ends on time, and leaves the rest alone."""
 
 import asyncio
+import json
 import time
 
 import pytest
 import websockets
 from simulator_harness import closed, collect, receive, running, send, until
+
+from simulator import faults
 
 STREAM = "/public/stream?streams=btcusdt@bookTicker/ethusdt@bookTicker"
 RATE = 1500
@@ -330,6 +333,10 @@ def test_faults_are_listed_and_expire():
         {"exchange": "binance", "fault": "reject", "mode": "rudely"},
         {"exchange": "binance", "fault": "funding_interval", "symbol": "BTCUSDT", "hours": 5},
         {"exchange": "binance", "fault": "list", "symbol": "BTCUSDT"},
+        {"exchange": "binance", "fault": "expire_tokens"},
+        {"exchange": "binance", "fault": "http_status", "status": 200},
+        {"exchange": "binance", "fault": "odd_numbers", "kind": "roman"},
+        {"exchange": "binance", "fault": "deaf", "symbol": "NOPE"},
         [],
     ],
 )
@@ -378,3 +385,210 @@ def test_truth_market_stats_and_rate():
     assert stats["exchanges"]["binance"]["connections"] == 1
     assert quiet == []
     assert missing == 404
+
+
+KUCOIN_TOPIC = {"id": "1", "type": "subscribe", "topic": "/contractMarket/tickerV2:XBTUSDTM", "response": True}
+
+
+async def kucoin_token(run):
+    answer = await run.http.post(run.url("kucoin", "/api/v1/bullet-public"))
+    return answer.json()["data"]["token"]
+
+
+def test_a_deaf_socket_confirms_and_stays_silent_for_good():
+    async def scenario():
+        async with running("kucoin", rate=RATE) as run:
+            old = await run.connect("kucoin", f"/?token={await kucoin_token(run)}")
+            await send(old, KUCOIN_TOPIC)
+            await until(old, lambda frame: frame.get("subject") == "tickerV2")
+            fault = await run.fault("kucoin", "deaf", duration_s=0)
+            code, _ = await closed(old)
+            deaf = await run.connect("kucoin", f"/?token={await kucoin_token(run)}")
+            await send(deaf, KUCOIN_TOPIC)
+            during = await collect(deaf, 0.5)
+            await run.http.delete(run.url("control", f"/faults/{fault}"))
+            after = await collect(deaf, 0.5)
+            fresh = await run.connect("kucoin", f"/?token={await kucoin_token(run)}")
+            await send(fresh, KUCOIN_TOPIC)
+            await until(fresh, lambda frame: frame.get("subject") == "tickerV2")
+            await deaf.close()
+            await fresh.close()
+            return code, [frame["type"] for frame in during], after
+
+    assert asyncio.run(scenario()) == (1006, ["welcome", "ack"], [])
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["as it is", "asked for again"])
+def test_a_deaf_subscription_is_healed_only_by_another_one(again):
+    async def scenario():
+        async with running("okx", rate=RATE) as run:
+            fault = await run.fault("okx", "deaf", symbol="ETH-USDT-SWAP", duration_s=0)
+            names = ("BTC-USDT-SWAP", "ETH-USDT-SWAP")
+            args = [{"channel": "bbo-tbt", "instId": name} for name in names]
+            async with run.connect("okx", "/ws/v5/public") as socket:
+                await send(socket, {"op": "subscribe", "args": args})
+                during = await collect(socket, 0.6)
+                await run.http.delete(run.url("control", f"/faults/{fault}"))
+                if again:
+                    await send(socket, {"op": "unsubscribe", "args": args[1:]})
+                    await send(socket, {"op": "subscribe", "args": args[1:]})
+                return during, await collect(socket, 0.6)
+
+    def fed(frames):
+        return {frame["arg"]["instId"] for frame in frames if "data" in frame}
+
+    during, after = asyncio.run(scenario())
+    assert [frame["event"] for frame in during if "event" in frame] == ["subscribe", "subscribe"]
+    assert fed(during) == {"BTC-USDT-SWAP"}
+    assert fed(after) == ({"BTC-USDT-SWAP", "ETH-USDT-SWAP"} if again else {"BTC-USDT-SWAP"})
+
+
+@pytest.mark.parametrize(
+    ("exchange", "header"), [("binance", "Retry-After"), ("phemex", "x-ratelimit-retry-after-public")]
+)
+def test_requests_are_refused_with_a_status_and_a_time(exchange, header):
+    async def scenario():
+        async with running(exchange) as run:
+            url = run.url(exchange, "/fapi/v1/time" if exchange == "binance" else "/public/time")
+            fault = await run.fault(exchange, "http_status", status=418, retry_after_s=7)
+            refused = await run.http.get(url)
+            stats = (await run.http.get(run.url("control", "/stats"))).json()["exchanges"][exchange]
+            await run.http.delete(run.url("control", f"/faults/{fault}"))
+            await run.fault(exchange, "http_status", status=429)
+            bare = await run.http.get(url)
+            return (
+                refused.status_code,
+                refused.headers[header],
+                stats["refused"],
+                bare.status_code,
+                header in bare.headers,
+            )
+
+    assert asyncio.run(scenario()) == (418, "7", 1, 429, False)
+
+
+NOTICES = {
+    "binance": ("/public/stream?streams=btcusdt@bookTicker", None, lambda f: f["event"]["e"] == "serverShutdown"),
+    "okx": ("/ws/v5/public", None, lambda f: f["code"] == "64008"),
+    "gate": ("/v4/ws/usdt", None, lambda f: f["result"]["type"] == "upgrade"),
+    "deribit": (
+        "/ws/api/v2",
+        {"id": 1, "method": "public/subscribe", "params": {"channels": ["platform_state"]}},
+        lambda f: f["params"]["data"]["maintenance"],
+    ),
+}
+
+
+@pytest.mark.parametrize("exchange", NOTICES)
+def test_maintenance_is_announced_in_the_exchanges_own_words_and_then_ends_everything(exchange, monkeypatch):
+    monkeypatch.setattr(faults, "NOTICE_S", 0.5)
+    path, subscription, is_notice = NOTICES[exchange]
+
+    def noticed(frame):
+        try:
+            return bool(is_notice(frame))
+        except (KeyError, TypeError):
+            return False
+
+    async def scenario():
+        async with running(exchange, rate=RATE) as run:
+            socket = await run.connect(exchange, path)
+            if subscription is not None:
+                await send(socket, subscription)
+                await receive(socket)
+            fault = await run.fault(exchange, "maintenance", duration_s=0)
+            await until(socket, noticed)
+            code, _ = await closed(socket)
+            with pytest.raises(websockets.InvalidStatus):
+                await run.connect(exchange, path)
+            await run.http.delete(run.url("control", f"/faults/{fault}"))
+            await (await run.connect(exchange, path)).close()
+            return code
+
+    assert asyncio.run(scenario()) == 1012
+
+
+def test_expired_tokens_end_sockets_and_open_none():
+    async def scenario():
+        async with running("kucoin") as run:
+            token = await kucoin_token(run)
+            socket = await run.connect("kucoin", f"/?token={token}")
+            fault = await run.fault("kucoin", "expire_tokens", duration_s=0)
+            said = await until(socket, lambda frame: frame["type"] == "error")
+            await closed(socket)
+            refused = await run.connect("kucoin", f"/?token={await kucoin_token(run)}")
+            said_again = await receive(refused)
+            await run.http.delete(run.url("control", f"/faults/{fault}"))
+            old = await receive(await run.connect("kucoin", f"/?token={token}"))
+            fresh = await receive(await run.connect("kucoin", f"/?token={await kucoin_token(run)}"))
+            return [(frame["type"], frame.get("code")) for frame in (said, said_again, old, fresh)]
+
+    assert asyncio.run(scenario()) == [("error", 401), ("error", 401), ("error", 401), ("welcome", None)]
+
+
+def test_gaps_are_only_in_numbered_books():
+    async def scenario():
+        async with running("bybit", rate=RATE) as run, run.connect("bybit", "/v5/public/linear") as socket:
+            await send(socket, {"op": "subscribe", "args": ["orderbook.50.BTCUSDT", "orderbook.1.ETHUSDT"]})
+            await run.fault("bybit", "gap", share=0.5)
+            return await collect(socket, 1.5)
+
+    frames = asyncio.run(scenario())
+    numbers = [frame["data"]["u"] for frame in frames if frame.get("topic") == "orderbook.50.BTCUSDT"]
+    tops = [frame["data"]["u"] for frame in frames if frame.get("topic") == "orderbook.1.ETHUSDT"]
+    assert len(numbers) > 5
+    assert numbers != list(range(numbers[0], numbers[0] + len(numbers)))
+    assert sorted(set(tops)) == list(range(min(tops), max(tops) + 1))
+
+
+def test_a_huge_frame_is_whole_and_of_no_known_kind():
+    async def scenario():
+        async with running("binance", rate=RATE) as run:
+            socket = await open_stream(run)
+            await run.fault("binance", "huge")
+            frame = await until(socket, lambda frame: "something_new" in frame)
+            assert is_valid(await receive(socket))
+            await socket.close()
+            return frame
+
+    assert 4.9e6 < len(json.dumps(asyncio.run(scenario()))) < 5.1e6
+
+
+@pytest.mark.parametrize("kind", ["other_spelling", "null", "empty"])
+def test_odd_numbers(kind):
+    async def scenario():
+        async with running("binance", rate=RATE) as run:
+            socket = await open_stream(run)
+            await run.fault("binance", "odd_numbers", share=0.5, kind=kind)
+            await collect(socket, 0.1)
+            frames = await collect(socket, 0.8)
+            await socket.close()
+            return [frame["data"] for frame in frames]
+
+    rows = asyncio.run(scenario())
+    odd = [row for row in rows if type(row["b"]) is not str or type(row["u"]) is not int or "" in row.values()]
+    assert 0.2 < len(odd) / len(rows) < 0.7
+    values = [row[field] for row in odd for field in ("b", "u")]
+    wanted = {"other_spelling": (float, str), "null": (type(None),), "empty": (str,)}[kind]
+    assert any(isinstance(value, wanted) for value in values)
+    assert all(row["s"] in ("BTCUSDT", "ETHUSDT") for row in odd)  # what is no number stays as it is
+
+
+def test_a_contract_that_phemex_halts_looks_like_a_quiet_one():
+    """There is no word for it: the row is Listed, the tickers still have it, and the book stands still."""
+
+    async def scenario():
+        async with running("phemex", rate=RATE) as run:
+            await run.fault("phemex", "halt", symbol="ETHUSDT")
+            rows = (await run.get("phemex", "/public/products"))["data"]["perpProductsV2"]
+            tickers = (await run.get("phemex", "/md/v3/ticker/24hr/all"))["result"]
+            async with run.connect("phemex", "/ws") as socket:
+                params = ["ETHUSDT", False, 1]
+                await send(socket, {"id": 1, "method": "orderbook_p.subscribe", "params": params})
+                frames = await collect(socket, 0.6)
+            return {row["symbol"]: row["status"] for row in rows}, {row["symbol"] for row in tickers}, frames
+
+    statuses, quoted, frames = asyncio.run(scenario())
+    assert statuses["ETHUSDT"] == "Listed"
+    assert "ETHUSDT" in quoted
+    assert [frame["type"] for frame in frames if "orderbook_p" in frame] == ["snapshot"]

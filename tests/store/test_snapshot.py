@@ -359,3 +359,33 @@ def test_a_polled_quote_is_true_as_of_now_and_no_sample_of_latency():
     assert cell(store, "bid_price") == 102.0
     assert cell(store, "lag_s") == 0.0
     assert store.latency("bybit").samples == 1
+
+
+def test_a_price_that_no_stream_told_is_used_once_it_was_polled_twice():
+    """If the stream says nothing of this change, it may say nothing of the next one either."""
+    store = store_of(["bybit"], quote("bybit", 100.0, 101.0, at=NOW))
+    assert store.unheard("bybit") == []
+    store.write([quote("bybit", 102.0, 103.0, at=NOW + 5)], polled=True)
+    assert (cell(store, "live"), store.unheard("bybit")) == (0.0, ["BTC-USDT"])
+    store.write([quote("bybit", 102.5, 103.0, at=NOW + 10)], polled=True)
+    assert cell(store, "live") == 0.0
+    store.write([quote("bybit", 102.5, 103.0, at=NOW + 15)], polled=True)
+    assert cell(store, "live") == 1.0
+
+
+def test_a_polled_price_yields_to_what_the_stream_has_just_told():
+    store = store_of(["bybit"], quote("bybit", 100.0, 101.0, at=NOW))
+    store.write([quote("bybit", 99.0, 100.0, at=NOW + 1)], polled=True)
+    assert (cell(store, "bid_price"), cell(store, "live")) == (100.0, 1.0)
+    store.write([quote("bybit", 99.0, 100.0, at=NOW + 5)], polled=True)
+    store.write([quote("bybit", 99.0, 100.0, at=NOW + 5.1)])
+    assert cell(store, "live") == 1.0
+
+
+def test_a_repetition_proves_no_more_than_its_stream():
+    """While changes come 3 s late, so does the news that there was none."""
+    store = store_of(["bybit"], quote("bybit", 100.0, 101.0, event=NOW, at=NOW + 0.05))
+    store.write([quote("bybit", 100.0 + n, 102.0 + n, event=NOW + n, at=NOW + n + 3.05) for n in range(1, 9)])
+    assert cell(store, "lag_s") == pytest.approx(3.0)
+    store.write([quote("bybit", 108.0, 110.0, event=NOW + 8, at=NOW + 20)])
+    assert cell(store, "lag_s") == pytest.approx(3.0)

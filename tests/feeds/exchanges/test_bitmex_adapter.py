@@ -207,6 +207,13 @@ def test_old_and_repeated_quotes_are_dropped(decoder):
     assert decoder.feed(table("quote", quoted(bid_size=9)), 7.0)
 
 
+def test_quotes_of_a_clock_that_was_set_back_are_taken(decoder):
+    decoder.feed(table("quote", quoted(at="2026-05-21T14:39:10.000Z")), 7.0)
+
+    assert decoder.feed(table("quote", quoted(at="2026-05-21T14:39:05.000Z", bid_size=9)), 7.01) == []
+    assert decoder.feed(table("quote", quoted(at="2026-05-21T14:39:06.000Z", bid_size=9)), 8.0)
+
+
 @pytest.mark.parametrize("price", ["nan", "inf", -1, "abc", [], True])
 def test_what_is_no_price_never_gets_out(decoder, price):
     with pytest.raises(BadPayload):

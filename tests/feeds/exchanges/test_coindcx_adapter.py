@@ -235,6 +235,16 @@ def test_a_join_that_begins_with_a_change_waits_for_the_book(decoder):
         polled(0, ts=0)
 
 
+def test_a_join_that_brings_only_changes_is_made_again(decoder):
+    """Every second join begins with the book; asking for it over REST has its turn only every two minutes."""
+    again = (Resync("B-ETH_USDT@orderbook@10-futures", "no whole book has come"),)
+
+    assert [decoder.feed(change(n, {"2776.9": "1"}, {}), float(n)) for n in (12, 14, 17)] == [(), (), ()]
+    assert decoder.feed(change(18, {"2776.9": "1"}, {}), 18.5) == again
+    assert decoder.feed(change(19, {"2776.9": "1"}, {}), 19.0) == ()
+    assert decoder.feed(snapshot(20), 20.0)
+
+
 def test_a_stream_that_has_stopped_yields_to_rest(decoder):
     decoder.feed(snapshot(10), 7.0)
     body = {"ts": MS, "vs": 15, "asks": {"2777": "5"}, "bids": {"2776": "9"}}

@@ -19,7 +19,7 @@ from feeds.errors import (
     UnknownMessage,
 )
 from feeds.exchanges import deribit
-from feeds.exchanges.base import Ack, CatalogueChanged, Reply, ServerTime
+from feeds.exchanges.base import Ack, CatalogueChanged, Closing, Reply, ServerTime
 from market.models import AssetClass, Depth, Funding, Pairing, Quote, Status, Ticker
 
 SAMPLES = Path(__file__).parents[4] / "shared" / "venues" / "samples" / "deribit"
@@ -232,6 +232,23 @@ def test_old_and_repeated_quotes_are_dropped_and_counted(decoder):
     assert decoder.feed(top(99.0, 99.0, 101.0, 101.0, ts=2000), 1.0)
 
 
+def test_quotes_of_a_clock_that_was_set_back_are_taken(decoder):
+    """What is older only because of its way comes together with what overtook it."""
+    decoder.feed(top(100.0, 100.0, 101.0, 101.0, ts=9000), 1.0)
+
+    assert decoder.feed(top(99.0, 99.0, 101.0, 101.0, ts=4000), 1.01) == ()
+    assert decoder.feed(top(99.0, 99.0, 101.0, 101.0, ts=8900), 2.0) == ()
+    (quote,) = decoder.feed(top(98.0, 98.0, 101.0, 101.0, ts=5000), 2.0)
+    assert (quote.bid_price, quote.event_time) == (98.0, 5.0)
+
+
+def test_maintenance_is_announced(decoder):
+    assert decoder.feed(push("platform_state", {"maintenance": True}), 1.0) == [
+        Closing("the platform goes into maintenance")
+    ]
+    assert decoder.feed(push("platform_state", {"locked": False, "price_index": "alt_usdc", "reasons": []}), 1.0) == []
+
+
 @pytest.mark.parametrize("price", ["nan", "x", -1.0, 1e400, True])
 def test_what_is_no_price_never_gets_out(decoder, price):
     with pytest.raises(BadPayload):
@@ -414,8 +431,8 @@ def test_plans(exchange, instruments):
     (plan,) = exchange.connections(instruments)
 
     assert plan.url == "wss://www.deribit.com/ws/api/v2"
-    assert len(plan.topics) == 1 + 2 * 8  # LUNA is locked
-    assert plan.topics[0] == "instrument.state.future.any"
+    assert len(plan.topics) == 2 + 2 * 8  # LUNA is locked
+    assert plan.topics[:2] == ("instrument.state.future.any", "platform_state")
     assert [(poll.request.purpose, poll.request.params.get("currency")) for poll in plan.polls] == [
         ("time", None),
         ("summary", "USDC"),
@@ -435,8 +452,8 @@ def test_all_perpetuals_fit_on_one_connection(exchange):
 
     (plan,) = exchange.connections(exchange.parse_instruments([listing(*rows)]))
 
-    assert len(plan.topics) == 263 <= plan.capacity
-    assert [len(subscription.topics) for subscription in plan.subscriptions] == [100, 100, 63]
+    assert len(plan.topics) == 264 <= plan.capacity
+    assert [len(subscription.topics) for subscription in plan.subscriptions] == [100, 100, 64]
 
 
 ODD = st.sampled_from([None, "", "nan", "-1", "x", True, -1, 0, 1e308, 10**18, [], [[]], {}, "BTC-PERPETUAL"])
