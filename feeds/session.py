@@ -29,7 +29,7 @@ from feeds.transport import SocketLibrary, Transport, open_transport
 from market.models import MarketWord, Quote
 
 WATCH_EVERY_S = 0.25
-QUIET_MEANS = 10.0  # silent for this many usual gaps between frames is suspicious
+QUIET_MEANS = 6.0  # silent for this many usual gaps between frames is suspicious
 QUIET_AT_LEAST_S = 1.0
 YIELD_EVERY = 200  # frames between two looks at the rest of the loop, when the socket never runs dry
 IN_FLIGHT_S = 1.0  # for so long after a topic was asked for again, changes of before may still come
@@ -252,7 +252,11 @@ class Session:
             self.data_frames += 1
             self.data_time = now
             if self.quiet or not self.ready.is_set():
+                missed = self.quiet and not self.decoder.notices_loss
                 self._flowing()
+                if missed:
+                    self._begin_anew()  # what has just been read builds on what may have changed meanwhile
+                    return
             self._listener.on_words(words)  # type: ignore[arg-type]
             return
         market = [word for word in words if type(word) not in _CONTROL]
@@ -265,7 +269,6 @@ class Session:
         if self.quiet:
             self.quiet = False
             self._enter("live")
-            self._doubt = self._doubt or not self.decoder.notices_loss
         if self._asked and not self.ready.is_set():
             self._enter("live")
             self.ready.set()
