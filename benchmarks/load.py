@@ -2,7 +2,8 @@
 
 Prints a row an exchange and, as the last line, one JSON object {"frames_per_s", "lost", "lag_p50_ms", "lag_p99_ms",
 "app_cpu", "rss_mb"}. The lag is from the exchange's event to the store, over the floor: what queues on the way is in
-it. p50 and p99 are those of the exchange that is worst off.
+it. p50 and p99 are those of the exchange that is worst off; CoinDCX, a relay that is two seconds late by nature, is
+left out of them.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import orjson
 
 from benchmarks import flow
 from benchmarks.__main__ import table
+from feeds.exchanges import load
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,11 +24,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     rows, cost = flow.run(given.rate, given.seconds)
     print(table(rows))
+    prompt = [row for row in rows if load(str(row["exchange"])).relay_of is None]
     result = {
         "frames_per_s": sum(row["frames_per_s"] for row in rows),
         "lost": sum(row["lost"] for row in rows),
-        "lag_p50_ms": max(row["p50_ms"] for row in rows),
-        "lag_p99_ms": max(row["p99_ms"] for row in rows),
+        "lag_p50_ms": max(row["p50_ms"] for row in prompt),
+        "lag_p99_ms": max(row["p99_ms"] for row in prompt),
         "app_cpu": cost["app_cpu"],
         "rss_mb": cost["rss_mb"],
     }
