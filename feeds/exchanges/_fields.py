@@ -19,7 +19,7 @@ _WRITTEN = frozenset((str, int, float))  # what a number may be written as; a tr
 # An update id far below the last one is an old message, unless the exchange's clock has moved on by this much: then
 # the exchange has restarted its count, and holding on to the old one would silence the symbol.
 RECOUNT_MS = 10_000
-# What was overtaken comes together with what overtook it, and is not much older.
+# What was overtaken comes together with what overtook it, or soon after it and is not much older.
 SET_BACK_S, TOGETHER_S, LONG_AFTER_S = 1.0, 0.05, 1.0
 
 
@@ -86,10 +86,17 @@ def required(value: float | None, what: str) -> float:
     return value
 
 
+def price_band(*sides: Any) -> float | None:
+    """The narrower side of a price band, as a fraction; None if no side is known. Raises ValueError if negative."""
+    widths = [width for side in sides if (width := amount(side))]
+    return round(min(widths), 9) if widths else None
+
+
 def clock_set_back(behind_s: float, apart_s: float) -> bool:
     """Whether a message is older than the last one because the exchange's clock was set, not because of its way.
 
     behind_s: by how much it is older. apart_s: how long after the last one it was received.
+    Source: docs/decisions.md, "A clock set back is not an overtaken message".
     """
     return apart_s >= LONG_AFTER_S or (behind_s >= SET_BACK_S and apart_s >= TOGETHER_S)
 

@@ -208,10 +208,13 @@ def test_old_and_repeated_quotes_are_dropped(decoder):
 
 
 def test_quotes_of_a_clock_that_was_set_back_are_taken(decoder):
+    """As on Deribit: 0.1 s older and 0.9 s later may have been overtaken, a whole second later it cannot have been."""
     decoder.feed(table("quote", quoted(at="2026-05-21T14:39:10.000Z")), 7.0)
 
     assert decoder.feed(table("quote", quoted(at="2026-05-21T14:39:05.000Z", bid_size=9)), 7.01) == []
-    assert decoder.feed(table("quote", quoted(at="2026-05-21T14:39:06.000Z", bid_size=9)), 8.0)
+    assert decoder.feed(table("quote", quoted(at="2026-05-21T14:39:09.900Z", bid_size=9)), 7.9) == []
+    assert decoder.feed(table("quote", quoted(at="2026-05-21T14:39:09.900Z", bid_size=9)), 8.0)
+    assert decoder.feed(table("quote", quoted(at="2026-05-21T14:39:06.000Z", bid_size=9)), 8.1)
 
 
 @pytest.mark.parametrize("price", ["nan", "inf", -1, "abc", [], True])

@@ -233,12 +233,18 @@ def test_old_and_repeated_quotes_are_dropped_and_counted(decoder):
 
 
 def test_quotes_of_a_clock_that_was_set_back_are_taken(decoder):
-    """What is older only because of its way comes together with what overtook it."""
+    """What is older only because of its way comes together with what overtook it, or soon after and little older.
+
+    0.1 s older and 0.9 s later may still have been overtaken. A whole second later it was written by a clock that was
+    set back by 1.1 s; and 3.9 s older by one that was set back by more.
+    """
     decoder.feed(top(100.0, 100.0, 101.0, 101.0, ts=9000), 1.0)
 
     assert decoder.feed(top(99.0, 99.0, 101.0, 101.0, ts=4000), 1.01) == ()
-    assert decoder.feed(top(99.0, 99.0, 101.0, 101.0, ts=8900), 2.0) == ()
-    (quote,) = decoder.feed(top(98.0, 98.0, 101.0, 101.0, ts=5000), 2.0)
+    assert decoder.feed(top(99.0, 99.0, 101.0, 101.0, ts=8900), 1.9) == ()
+    (quote,) = decoder.feed(top(99.0, 99.0, 101.0, 101.0, ts=8900), 2.0)
+    assert (quote.bid_price, quote.event_time) == (99.0, 8.9)
+    (quote,) = decoder.feed(top(98.0, 98.0, 101.0, 101.0, ts=5000), 2.1)
     assert (quote.bid_price, quote.event_time) == (98.0, 5.0)
 
 
