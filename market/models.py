@@ -58,6 +58,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     contract_multiplier: linear: base coins per contract; inverse: quote currency per contract.
     tick_size: quote currency per one coin. lot_size: coins (linear) or quote currency (inverse).
     min_notional: quote currency. funding_interval_h: hours, None if not known. listed_time: epoch s.
+    price_band: how far above the mark an order may buy, or below it sell, as a fraction; the narrower of the two where
+    they differ. None where the listing does not say. On KuCoin and MEXC it is counted from the index.
     extra: what only the adapter needs to know of the row.
     """
 
@@ -80,6 +82,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     maker_fee_bps: float
     asset_class: AssetClass = AssetClass.CRYPTO
     pairing: Pairing = Pairing.OK
+    price_band: float | None = None
     extra: dict[str, Any] = {}
 
 

@@ -100,4 +100,11 @@ def read_row(row: Mapping[str, Any], intervals: Mapping[str, float] | None) -> I
         maker_fee_bps=MAKER_FEE_BPS,
         asset_class=asset_class,
         pairing=name.pairing,
+        price_band=_price_band(filters.get("PERCENT_PRICE", {})),
     )
+
+
+def _price_band(limits: Mapping[str, Any]) -> float | None:
+    """Buys are rejected above the mark times one factor, sells below the mark times the other."""
+    up, down = fields.number(limits.get("multiplierUp")), fields.number(limits.get("multiplierDown"))
+    return fields.price_band(up and up - 1.0, down and 1.0 - down)

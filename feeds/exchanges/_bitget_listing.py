@@ -54,6 +54,7 @@ def read_row(row: Mapping[str, Any]) -> Instrument | None:
         maker_fee_bps=_fee_bps(row.get("makerFeeRate"), MAKER_FEE_BPS),
         asset_class=asset_class,
         pairing=name.pairing,
+        price_band=fields.price_band(row.get("buyLimitPriceRatio"), row.get("sellLimitPriceRatio")),
         extra={"family": FAMILIES[quote]},
     )
 

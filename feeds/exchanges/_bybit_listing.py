@@ -60,7 +60,16 @@ def read_row(row: Mapping[str, Any]) -> Instrument:
         maker_fee_bps=maker_fee_bps,
         asset_class=asset_class,
         pairing=name.pairing,
+        price_band=_price_band(row.get("riskParameters") or {}),
     )
+
+
+def _price_band(limits: Mapping[str, Any]) -> float | None:
+    """The limit is X off the mark, and up to Y where the index lies further out than X.
+
+    Source: docs/v5/account/set-price-limit. By default an order beyond it is moved to it instead of refused.
+    """
+    return fields.price_band(limits.get("priceLimitRatioX"), limits.get("priceLimitRatioY"))
 
 
 def _fee_zone(zone: str, pre_market: bool) -> str:

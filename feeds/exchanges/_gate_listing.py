@@ -64,6 +64,7 @@ def read_row(row: Mapping[str, Any]) -> Instrument:
         maker_fee_bps=MAKER_FEE_BPS,
         asset_class=asset_class,
         pairing=name.pairing,
+        price_band=fields.price_band(row.get("order_price_deviate")),
     )
 
 

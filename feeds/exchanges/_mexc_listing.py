@@ -82,4 +82,6 @@ def read_row(row: Mapping[str, Any], intervals: Mapping[str, float], by_api: boo
         maker_fee_bps=MAKER_FEE_BPS,
         asset_class=asset_class,
         pairing=pairing,
+        # Of the index: tickers say maxBidPrice 92514.4 and minAskPrice 75693.6 with an index of 84104.
+        price_band=fields.price_band(row.get("bidLimitPriceRate"), row.get("askLimitPriceRate")),
     )

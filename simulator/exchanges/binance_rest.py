@@ -149,6 +149,12 @@ class BinanceRest:
             {"filterType": "LOT_SIZE", "stepSize": step, "minQty": step, "maxQty": "1000000"},
             {"stepSize": step, "filterType": "MARKET_LOT_SIZE", "maxQty": "120000", "minQty": step},
             {"filterType": "MAX_NUM_ORDERS", "limit": 200},
+            {
+                "filterType": "PERCENT_PRICE",
+                "multiplierUp": "1.1500",
+                "multiplierDown": "0.8500",
+                "multiplierDecimal": "4",
+            },
         ]
         if listing.host == "um":
             filters.append({"filterType": "MIN_NOTIONAL", "notional": "50" if listing.asset.key == "BTC" else "5"})

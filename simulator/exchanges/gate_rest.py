@@ -136,6 +136,7 @@ class GateRest:
             "type": "inverse" if inverse else "direct",
             "quanto_multiplier": "0" if inverse else trim(listing.contract, 8),
             "order_price_round": trim(listing.tick, pd),
+            "order_price_deviate": "0.5",
             "mark_price_round": trim(listing.tick, pd),
             "order_size_min": trim(smallest, 1) if decimal else int(smallest),
             "order_size_max": "1000000" if decimal else 1_000_000,

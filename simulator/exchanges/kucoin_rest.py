@@ -182,6 +182,8 @@ class KucoinRest:
             "markPrice": round(mark, listing.price_decimals + 1),
             "indexPrice": round(float(market.index[i]), listing.price_decimals + 1),
             "lastTradePrice": round(last, listing.price_decimals),
+            "buyLimit": None if inverse else round(float(market.index[i]) * 1.05, listing.price_decimals),
+            "sellLimit": None if inverse else round(float(market.index[i]) * 0.95, listing.price_decimals),
             "highPrice": round(float(market.high[i]), listing.price_decimals),
             "lowPrice": round(float(market.low[i]), listing.price_decimals),
             "priceChgPct": round(last / float(market.open[i]) - 1, 4),

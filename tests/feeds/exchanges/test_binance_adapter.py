@@ -107,6 +107,16 @@ def test_a_share_and_an_unknown_type_are_no_coins(exchange):
     assert (share.symbol, unknown.symbol) == ("ON.EQ-USDT", "TSLA.EQ-USDT")
 
 
+def test_the_price_band_is_the_narrower_side_of_the_filter(exchange):
+    """Up to 1.15 times the mark is 15 % off, down to 0.90 times is 10 %."""
+    limits = {"filterType": "PERCENT_PRICE", "multiplierUp": "1.1500", "multiplierDown": "0.9000"}
+    limited, free = row("BTCUSDT", "BTC"), row("ETHUSDT", "ETH")
+    limited["filters"].append(limits)
+    bands = {i.symbol: i.price_band for i in exchange.parse_instruments([exchange_info(limited, free)])}
+
+    assert bands == {"BTC-USDT": pytest.approx(0.10), "ETH-USDT": None}
+
+
 def test_an_unreadable_row_loses_only_itself(exchange, caplog):
     broken = row("ETHUSDT", "ETH")
     del broken["filters"]
@@ -412,3 +422,6 @@ def test_recorded_listing(exchange, recordings):
     assert by_symbol["BTCDOM-USDT"].pairing is Pairing.EXCLUDE
     assert by_symbol["SHIB-USDT"].multiplier == 1000.0
     assert by_symbol["BTC-USD"].contract_multiplier == 100.0
+    # "multiplierDown":"0.8500","multiplierUp":"1.1500", or 0.95 and 1.05, or 0.90 and 1.10, both products.
+    assert by_symbol["BTC-USDT"].price_band == by_symbol["BTC-USD"].price_band == pytest.approx(0.15)
+    assert {i.price_band for i in instruments} == {0.05, 0.1, 0.15}

@@ -346,6 +346,22 @@ def test_no_frame_breaks_the_decoder(chooser, frame, odd, cut):
     assert decoder.feed(ticker("ETHUSDT"), 1.0)
 
 
+def test_the_price_band_is_the_narrower_ratio(exchange):
+    limits = {"buyLimitPriceRatio": "0.05", "sellLimitPriceRatio": "0.01"}
+    listing = answer([row("BTCUSDT", "BTC", **limits), row("ETHUSDT", "ETH")])
+
+    assert [i.price_band for i in exchange.parse_instruments([listing])] == [0.01, None]
+
+
+@pytest.mark.recordings
+def test_recorded_rows_have_a_price_band(exchange, recordings):
+    listings = [body for body in recordings.listings("bitget") if b"LimitPriceRatio" in body]
+    instruments = exchange.parse_instruments(listings)
+
+    assert {i.quote for i in instruments} == {"USDT", "USDC", "USD"}
+    assert {i.price_band for i in instruments} == {0.01}
+
+
 @pytest.mark.recordings
 def test_every_sample(exchange, recordings):
     listings = [body for body in recordings.listings("bitget") if b"symbolType" in body]  # the last one is v3

@@ -340,6 +340,14 @@ def test_topics_stay_below_what_a_connection_takes(exchange):
 
 
 @pytest.mark.recordings
+def test_the_price_band_of_recorded_rows_is_the_ratio_about_the_mark(exchange, recordings):
+    """X 0.01 and Y 0.02 are 1 % off the mark; some rows are cut and have neither."""
+    bands = {i.exchange_symbol: i.price_band for i in exchange.parse_instruments(recordings.listings("bybit"))}
+
+    assert (bands["BTCUSDT"], bands["BIOUSDT"], bands["10000NFTUSDT"]) == (0.01, 0.05, None)
+
+
+@pytest.mark.recordings
 def test_every_sample(exchange, recordings):
     decoder = exchange.decoder(exchange.parse_instruments([*recordings.listings("bybit"), INVERSE_LISTING]))
     outcomes = {}

@@ -476,6 +476,9 @@ def test_every_recorded_listing_and_ticker(exchange, recordings):
             rows = json.loads(body)
             listed = exchange.parse_instruments([body])
             assert len(listed) == len(rows)
+            deviations = {r["name"]: float(r["order_price_deviate"]) for r in rows}
+            assert {i.exchange_symbol: i.price_band for i in listed} == deviations
+            assert set(deviations.values()) <= {0.1, 0.2, 0.3, 0.5}
     decoder = exchange.decoder(listed)
     for body in recordings.bodies("gate/tickers.jsonl"):
         assert [type(word) for word in decoder.feed_response("tickers:0/1", body, 1.0)] == [Funding, Ticker]

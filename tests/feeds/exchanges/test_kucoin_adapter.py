@@ -464,6 +464,22 @@ def test_no_frame_breaks_the_decoder_or_gets_nonsense_out(data):
     assert decoder.feed(top("1.5", 1, "2", 1, "XBTUSDCM"), 1.0)
 
 
+def test_the_price_band_is_half_of_what_lies_between_the_limits(exchange):
+    """(115717.5 - 104696.8) / (115717.5 + 104696.8) = 11020.7 / 220414.3 = 0.0500."""
+    listing = body([row("XBTUSDTM", "XBT", buyLimit=115717.5, sellLimit=104696.8), row("ETHUSDTM", "ETH")])
+
+    assert [i.price_band for i in exchange.parse_instruments([listing])] == [0.05, None]
+
+
+@pytest.mark.recordings
+def test_the_price_band_of_recorded_rows(exchange, recordings):
+    """5 % on the large ones; ZRX 0.0474 / 0.4750 = 0.0998: 10 %, on prices of four digits. Inverse rows have none."""
+    listed = exchange.parse_instruments([(SAMPLES / "instruments.json").read_bytes()])
+    bands = {i.exchange_symbol: i.price_band for i in listed}
+
+    assert (bands["XBTUSDTM"], bands["ETHUSDTM"], bands["ZRXUSDTM"], bands["XBTUSDM"]) == (0.05, 0.05, 0.1, None)
+
+
 @pytest.mark.recordings
 def test_every_sample(exchange, recordings):
     instruments = exchange.parse_instruments([(SAMPLES / "instruments.json").read_bytes()])

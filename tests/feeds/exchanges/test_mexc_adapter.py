@@ -415,6 +415,9 @@ def test_every_recorded_frame(exchange, recordings, outcomes):
     assert len(instruments) == 375
     assert {i.pairing for i in instruments} <= {Pairing.OK, Pairing.CHECK}
     assert by_id["100000AIDOGE_USDT"].contract_multiplier == 1e10
+    bands = {row["symbol"]: min(row["bidLimitPriceRate"], row["askLimitPriceRate"]) for row in rows}
+    assert {i.exchange_symbol: i.price_band for i in instruments} == bands
+    assert by_id["100000AIDOGE_USDT"].price_band == 0.2
     counts = outcomes(lambda: exchange.decoder(instruments), recordings.inbound("mexc/ws.jsonl"))
     assert counts == {
         "Quote": 2,
