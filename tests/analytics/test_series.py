@@ -7,8 +7,8 @@ from analytics.series import band, net_zero_bps, pair_series, statistics
 from store.ring import History
 
 
-def history(time, bid, ask):
-    return History(np.array(time, float), np.array(bid, float), np.array(ask, float))
+def history(time, bid, ask, step_s=1.0):
+    return History(np.array(time, float), np.array(bid, float), np.array(ask, float), step_s)
 
 
 def test_spread_is_bid_of_the_short_less_ask_of_the_long_over_the_mean_mid():
