@@ -57,6 +57,7 @@ class FairPrices:
         self._usdc = [asset.key for asset in ASSETS].index("USDC")
         self.history: Floats = np.tile(self.start, (HISTORY_STEPS, 1))
         self.quote_history: Floats = np.tile(self._quotes(self.start), (HISTORY_STEPS, 1))
+        self.push: Floats = np.zeros(count)  # added to the log prices in every step: a move that somebody ordered
         self.steps = 0
         self._count = count
 
@@ -66,7 +67,7 @@ class FairPrices:
 
     def step(self) -> None:
         draws = self._random.standard_normal(self._count + 1)
-        self._log += self._step_vol * (self._beta * draws[0] + self._own * draws[1:])
+        self._log += self._step_vol * (self._beta * draws[0] + self._own * draws[1:]) + self.push
         # USDC is pegged: pull it back to 3 bps above par with a half-life of a few minutes.
         self._log[self._usdc] += (0.0003 - self._log[self._usdc]) * STEP_S / 300
         self.steps += 1
@@ -209,9 +210,22 @@ class ExchangeMarket:
         notional = np.clip(
             np.exp(self._size_log_mean[index] + 1.1 * self._quote_random.standard_normal(len(index))), 500, 200_000
         )
-        per_lot = self.lot[index] * self.contract[index] * np.where(self.linear[index], self.mid[index], 1.0)
-        lots: Ints = np.maximum(1, np.rint(notional / per_lot)).astype(np.int64)
+        lots: Ints = np.maximum(1, np.rint(notional / self._per_lot(index))).astype(np.int64)
         return lots
+
+    def _per_lot(self, index: Ints) -> Floats:
+        """What one lot is worth. [quote]"""
+        worth: Floats = self.lot[index] * self.contract[index] * np.where(self.linear[index], self.mid[index], 1.0)
+        return worth
+
+    def _chances(self) -> Floats:
+        """How likely each listing quotes anew in this step."""
+        return self._probability
+
+    def _sides(self, index: Ints, half: Floats) -> tuple[Floats, Floats]:
+        """Where these listings want to bid and ask, `half` a spread away from their mids (fraction)."""
+        mid = self.mid[index]
+        return mid * (1 - half), mid * (1 + half)
 
     def step(self, time: float) -> TopChange:
         """Advance by STEP_S after the fair prices did; return what changed.
@@ -224,7 +238,7 @@ class ExchangeMarket:
         self.premium += self._kick * draws - self._pull * self.premium
         self._step_bursts()
         self.mid = self._mids()
-        hit = self._event_random.random(len(self.listings)) < self._probability
+        hit = self._event_random.random(len(self.listings)) < self._chances()
         change = self._requote(np.flatnonzero(hit & self.live), time)
         if self.steps % STEPS_PER_SECOND == 0:
             self.slow_step()
@@ -247,8 +261,9 @@ class ExchangeMarket:
         mid, tick = self.mid[index], self.tick[index]
         random = self._quote_random.random((3, len(index)))
         half = self._half_spread[index] * (0.6 + 0.8 * random[0])
-        new_bid = np.floor(mid * (1 - half) / tick).astype(np.int64)
-        new_ask = np.maximum(np.ceil(mid * (1 + half) / tick).astype(np.int64), new_bid + 1)
+        bid, ask = self._sides(index, half)
+        new_bid = np.floor(bid / tick).astype(np.int64)
+        new_ask = np.maximum(np.ceil(ask / tick).astype(np.int64), new_bid + 1)
         old_bid, old_ask = self.bid_ticks[index], self.ask_ticks[index]
         # Prices stick while the mid stays well inside the standing quote; then only a size changes.
         inside = (mid > old_bid * tick) & (mid < old_ask * tick) & (old_ask - old_bid <= 2 * (new_ask - new_bid))
@@ -286,10 +301,7 @@ class ExchangeMarket:
 
     def slow_step(self) -> None:
         """What moves once a second: index, mark, funding estimate, 24 h statistics."""
-        noise = self._slow_random.standard_normal(len(ASSETS))
-        self.index_noise = np.clip(0.95 * self.index_noise + 0.25e-4 * noise, -2e-4, 2e-4)
-        quote = self.fair.quote_history[self.fair.steps % HISTORY_STEPS][self._quote]
-        self.index = self.fair.now[self._asset] * self._unit / quote * (1 + self.index_noise[self._asset])
+        self.index = self._indices()
         gap = (self.bid_ticks + self.ask_ticks) * self.tick / 2 / self.index - 1
         self.premium_mean += (np.clip(gap, -0.02, 0.02) - self.premium_mean) / 60
         self.mark = self.index * (1 + self.premium_mean)
@@ -303,6 +315,13 @@ class ExchangeMarket:
         self.volume_notional *= 1 + np.where(self.live, 2e-5 * drift[0], 0)
         self.open_interest_notional *= 1 + np.where(self.live, 5e-5 * drift[1], 0)
         self.trade_count += self.live
+
+    def _indices(self) -> Floats:
+        noise = self._slow_random.standard_normal(len(ASSETS))
+        self.index_noise = np.clip(0.95 * self.index_noise + 0.25e-4 * noise, -2e-4, 2e-4)
+        quote = self.fair.quote_history[self.fair.steps % HISTORY_STEPS][self._quote]
+        indices: Floats = self.fair.now[self._asset] * self._unit / quote * (1 + self.index_noise[self._asset])
+        return indices
 
     def next_funding_s(self, index: int, time: float) -> float:
         """The next settlement on the true UTC grid of the listing's interval. [unix s]"""
