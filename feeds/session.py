@@ -302,7 +302,8 @@ class Session:
             self._anew_due = True
 
     def _resync(self, word: Resync) -> None:
-        self._listener.on_gap(self, word)
+        if word.missed:
+            self._listener.on_gap(self, word)
         if time.monotonic() - self._asked_again.get(word.topic, -IN_FLIGHT_S) >= IN_FLIGHT_S:
             self._to_resync.add(word.topic)
             self._resync_due()

@@ -195,7 +195,7 @@ class Decoder(fields.ContractDecoder):
             if received_time - window.waiting_since < WHOLE_WITHIN_S:
                 return ()
             window.waiting_since = received_time
-            return (Resync(book_topic(contract.exchange_symbol, self._deep), "no whole book has come"),)
+            return (Resync(book_topic(contract.exchange_symbol, self._deep), "no whole book has come", missed=False),)
         if message.vs != window.last + 1:
             return self._lost(contract, window, f"{message.vs} came after {window.last}", (message, bids, asks))
         window.merge(bids, asks, self._levels)

@@ -109,10 +109,14 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Resync(msgspec.Struct, frozen=True):
-    """This topic has lost its thread: unsubscribe and subscribe again."""
+    """This topic has lost its thread: unsubscribe and subscribe again.
+
+    missed: whether changes were lost. If not, the topic has never begun, and there is no gap to tell of.
+    """
 
     topic: str
     reason: str
+    missed: bool = True
 
 
 class Closing(msgspec.Struct, frozen=True):

@@ -124,6 +124,8 @@ class Decoder:
             case {"s": exchange_symbol, "b": bid, "a": ask}:
                 symbol = f"{exchange_symbol}-USDT"
                 return [Quote("examplex", symbol, bid, 1.0, ask, 1.0, message.get("t"), received_time)]
+            case {"d": name, "change": _}:
+                return [Resync(f"depth:{name}", "no whole book has come", missed=False)]
             case {"d": name, "n": number, "b": bid, "a": ask}:
                 last = self.numbers.get(name, number - 1)
                 if last < 0:
@@ -234,6 +236,7 @@ class Server:
         self.sent = 0
         self.skipped = 0  # numbers of books left out so far
         self.crossed = False
+        self.changes_only = False  # whether books begin with a change
 
     async def _serve(self, socket: ServerConnection) -> None:
         topics = self.sockets[socket] = set()
@@ -276,6 +279,8 @@ class Server:
         kind, _, name = topic.rpartition(":")
         if not kind:
             return {"s": topic, "b": self.sent, "a": self.sent + 1}
+        if self.changes_only:
+            return {"d": name, "change": self.sent}
         ask = self.sent - 1 if self.crossed else self.sent + 1
         return {"d": name, "n": self.sent + self.skipped, "b": self.sent, "a": ask}
 

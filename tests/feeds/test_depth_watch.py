@@ -166,6 +166,23 @@ def test_a_gap_is_marked_until_the_book_was_asked_for_again():
     asyncio.run(scenario())
 
 
+def test_a_book_that_has_not_begun_is_asked_for_again_and_is_no_gap():
+    async def scenario():
+        server = Server()
+        server.changes_only = True
+        async with server.running(), running(server) as (feed, store):
+            feed.depth.want(["BTC-USDT"])
+            joins = {"op": "sub", "topics": ["depth:BTC"]}
+            await until(lambda: [joins.items() <= asked.items() for _, asked in server.requests].count(True) == 2)
+            assert state(store, "BTC") == "waiting"
+            server.changes_only = False
+            await until(lambda: state(store, "BTC") == "live")
+            assert feed.gaps == 0
+            assert "no whole book" not in texts(feed)
+
+    asyncio.run(scenario())
+
+
 def test_a_crossed_book_is_marked_and_its_levels_are_not_shown():
     async def scenario():
         server = Server()
