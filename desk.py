@@ -9,22 +9,29 @@ import logging
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from analytics.opportunities import Array, Ints, Judgement, judge
-from analytics.quality import Limits, Verdict
+from analytics import funding
+from analytics.detector import Detector
+from analytics.exits import expected_exits
+from analytics.funnel import FunnelMinutes
+from analytics.opportunities import Array, Judgement, Pairs, judge_one
+from analytics.quality import PRICE_TESTS, Verdict
 from analytics.quarantine import Misfit, Quarantine
-from analytics.spreads import median_exit_bps
+from analytics.terms import Terms
 from feeds.exchanges import EXCHANGES
 from feeds.status import ExchangeStatus, Feed
 from market.overrides import Change
 from settings import Settings, read_overrides
 from store.depth import Ladder, Wishes
+from store.funding import FundingLog
 from store.ring import QuoteRing
 from store.snapshot import SnapshotStore
 
@@ -32,7 +39,9 @@ logger = logging.getLogger(__name__)
 
 BEAT_WITHIN_S = 1.5  # a feed thread that has not been heard for this long is stuck, and its quotes with it
 LOOK_S = 30.0  # an order book is watched for this long after the last look at it
-EXIT_POINTS = 60  # samples over the look-back behind an expected exit
+DETECT_EVERY_S = 0.002
+DELAYS = 20_000  # detection delays that are remembered
+AGAIN = 8  # judgements of one view by other terms that are kept
 
 
 @dataclass(frozen=True)
@@ -49,18 +58,34 @@ class Source:
 
 @dataclass
 class Market:
-    """One source with everything that belongs to it."""
+    """One source with everything that belongs to it. detector: made by the desk that opens the market.
+
+    delays: seconds from a change in the store to its judgement, of the last changes.
+    """
 
     source: Source
     store: SnapshotStore
     feed: Feed
     ring: QuoteRing
     quarantine: Quarantine = field(default_factory=Quarantine)
+    funding: FundingLog = field(default_factory=FundingLog)
+    funnel: FunnelMinutes = field(default_factory=FunnelMinutes)
+    detector: Detector = field(init=False)
+    delays: deque[float] = field(default_factory=lambda: deque(maxlen=DELAYS))
+
+    def forget(self, exchange: str, symbol: str) -> None:
+        """Drop what is remembered of a contract, because its name or unit now means another thing."""
+        for memory in (self.ring, self.quarantine, self.funding):
+            memory.forget(exchange, symbol)
 
 
 @dataclass(frozen=True)
 class Opportunity:
-    """One directed pair in words and numbers; units as in `analytics.opportunities.Pairs`. None is 'not known'."""
+    """One directed pair in words and numbers; units as in `analytics.opportunities.Pairs`. None is 'not known'.
+
+    fees_bps: four fills and the reserve. alive_s: age of the gap. carry_bps: funding over the holding time, dated.
+    break_even_h: until carry has paid what is missing. net_apr, net_apr_on_capital: fractions a year, carry included.
+    """
 
     id: str
     symbol: str
@@ -68,6 +93,8 @@ class Opportunity:
     sell: str
     net_edge_bps: float | None
     gross_edge_bps: float | None
+    walk_bps: float | None
+    fresh_edge_bps: float | None
     exit_edge_bps: float | None
     expected_exit_bps: float | None
     expected_exit_samples: int
@@ -77,9 +104,17 @@ class Opportunity:
     size: float | None
     notional: float | None
     profit: float | None
+    capacity: float | None
+    visible: float | None
+    touch_only: bool
+    alive_s: float | None
     buy_age_s: float | None
     sell_age_s: float | None
     carry_8h_bps: float | None
+    carry_bps: float | None
+    break_even_h: float | None
+    net_apr: float | None
+    net_apr_on_capital: float | None
     verdict: str
     actionable: bool
 
@@ -87,19 +122,38 @@ class Opportunity:
 class View:
     """A judgement with what the readers want of it, each made once and shared."""
 
-    def __init__(
-        self, judgement: Judgement, status: tuple[ExchangeStatus, ...], min_net_bps: float, market: Market
-    ) -> None:
+    def __init__(self, judgement: Judgement, status: tuple[ExchangeStatus, ...], market: Market) -> None:
         self.judgement = judgement
         self.status = status
-        self.min_net_bps = min_net_bps
         self.market = market
+        self._again: dict[Terms, View] = {}
         self.quarantined = {key: misfit for key, misfit in market.quarantine.misfits.items() if misfit.held_since}
 
     @property
     def source(self) -> Source:
         """Where these numbers come from, which while the source is switched is not what the desk watches next."""
         return self.market.source
+
+    @property
+    def terms(self) -> Terms:
+        return self.judgement.terms
+
+    @property
+    def min_net_bps(self) -> float:
+        return self.terms.min_net_bps
+
+    def by(self, terms: Terms) -> "View":
+        """This moment judged by somebody else's terms. Takes some milliseconds the first time."""
+        if terms == self.terms:
+            return self
+        found = self._again.get(terms)
+        if found is None:
+            judgement = self.market.detector.again(self.judgement, terms)
+            found = View(judgement, self.status, self.market)
+            while len(self._again) >= AGAIN:
+                self._again.pop(next(iter(self._again)), None)
+            self._again[terms] = found
+        return found
 
     def ladder(self, exchange: str, symbol: str) -> Ladder:
         """The order book of a contract as it is now: waiting if nothing came yet, off if nothing can come."""
@@ -112,47 +166,92 @@ class View:
             return Ladder(exchange, symbol, "off", self.judgement.time)
         return known or Ladder(exchange, symbol, "waiting", self.judgement.time)
 
+    def pair(self, symbol: str, buy: str, sell: str) -> Opportunity | None:
+        """One directed pair, whether or not it is among the opportunities; None if a leg is not listed."""
+        grid = self.judgement.snapshot.grid
+        if buy == sell or (buy, symbol) not in grid.instruments or (sell, symbol) not in grid.instruments:
+            return None
+        if symbol not in grid.symbol_index:
+            return None
+        route = grid.symbol_index[symbol], grid.exchange_index[buy], grid.exchange_index[sell]
+        exits = expected_exits(self.market.ring, self.judgement.snapshot)
+        pairs = judge_one(self.judgement, route, exits, self.market.store.depths.get)
+        (row,) = _opportunities(self.judgement, pairs, (symbol,))
+        return row
+
     @cached_property
     def opportunities(self) -> tuple[Opportunity, ...]:
         """All measured pairs: actionable first, refused last, best net edge first in each."""
-        pairs, grid = self.judgement.pairs, self.judgement.snapshot.grid
-        columns = {
-            name: _numbers(getattr(pairs, attribute))
-            for name, attribute in {
-                "net_edge_bps": "net",
-                "gross_edge_bps": "entry",
-                "exit_edge_bps": "exit_now",
-                "expected_exit_bps": "expected_exit",
-                "fees_bps": "fees",
-                "buy_price": "buy_price",
-                "sell_price": "sell_price",
-                "size": "size",
-                "notional": "notional",
-                "profit": "profit",
-                "buy_age_s": "buy_age",
-                "sell_age_s": "sell_age",
-                "carry_8h_bps": "carry_8h",
-            }.items()
-        }
-        rows = []
-        for i in range(len(pairs)):
-            symbol = grid.symbols[pairs.symbol[i]]
-            buy, sell = grid.exchanges[pairs.buy[i]], grid.exchanges[pairs.sell[i]]
-            values = {name: column[i] for name, column in columns.items()}
-            verdict = Verdict(int(pairs.verdict[i]))
-            rows.append(
-                Opportunity(
-                    id=f"{symbol}:{buy}:{sell}",
-                    symbol=symbol,
-                    buy=buy,
-                    sell=sell,
-                    expected_exit_samples=int(pairs.exit_samples[i]),
-                    verdict=verdict.label,
-                    actionable=bool(pairs.actionable[i]),
-                    **values,
-                )
+        return _opportunities(self.judgement, self.judgement.pairs, self.judgement.snapshot.symbols)
+
+
+def _opportunities(judgement: Judgement, pairs: Pairs, symbols: tuple[str, ...]) -> tuple[Opportunity, ...]:
+    """Pairs in words and numbers. symbols: what `pairs.symbol` counts."""
+    grid = judgement.snapshot.grid
+    carried = _carried(judgement, pairs, symbols)
+    columns = {name: _numbers(getattr(pairs, attribute)) for name, attribute in _COLUMNS.items()}
+    columns["alive_s"] = _numbers(judgement.time - pairs.since)
+    columns |= {name: _numbers(column) for name, column in carried.items()}
+    rows = []
+    for i in range(len(pairs)):
+        symbol = symbols[pairs.symbol[i]]
+        buy, sell = grid.exchanges[pairs.buy[i]], grid.exchanges[pairs.sell[i]]
+        values = {name: column[i] for name, column in columns.items()}
+        verdict = Verdict(int(pairs.verdict[i]))
+        rows.append(
+            Opportunity(
+                id=f"{symbol}:{buy}:{sell}",
+                symbol=symbol,
+                buy=buy,
+                sell=sell,
+                expected_exit_samples=int(pairs.exit_samples[i]),
+                touch_only=bool(pairs.touch_only[i]),
+                verdict=verdict.label,
+                actionable=bool(pairs.actionable[i]),
+                **values,
             )
-        return tuple(rows)
+        )
+    return tuple(rows)
+
+
+_COLUMNS = {
+    "net_edge_bps": "net",
+    "gross_edge_bps": "entry",
+    "walk_bps": "walk",
+    "fresh_edge_bps": "fresh",
+    "exit_edge_bps": "exit_now",
+    "expected_exit_bps": "expected_exit",
+    "fees_bps": "cost",
+    "buy_price": "buy_price",
+    "sell_price": "sell_price",
+    "size": "size",
+    "notional": "notional",
+    "profit": "profit",
+    "capacity": "capacity",
+    "visible": "visible",
+    "buy_age_s": "buy_age",
+    "sell_age_s": "sell_age",
+    "carry_8h_bps": "carry_8h",
+}
+
+
+def _carried(judgement: Judgement, pairs: Pairs, symbols: tuple[str, ...]) -> dict[str, Array]:
+    """What funding makes of each pair, held as long as the terms say."""
+    terms, snapshot = judgement.terms, judgement.snapshot
+    rows = pairs.symbol
+    if symbols is not snapshot.symbols:
+        rows = np.array([snapshot.grid.symbol_index[symbols[i]] for i in rows.tolist()], dtype=np.intp)
+    long, short = (funding.leg_columns(snapshot, rows, leg) for leg in (pairs.buy, pairs.sell))
+    carry = funding.carry_bps(long, short, judgement.time, terms.holding_h)
+    entry = pairs.entry + pairs.walk
+    hourly = funding.pair_carry_per_hour(long, short)
+    apr = funding.net_apr(carry, pairs.cost, entry, pairs.expected_exit, terms.holding_h)
+    return {
+        "carry_bps": carry,
+        "break_even_h": funding.break_even_hours(pairs.cost, entry, pairs.expected_exit, hourly),
+        "net_apr": apr,
+        "net_apr_on_capital": funding.on_capital(apr, terms.leverage, terms.leverage),
+    }
 
 
 def _numbers(values: Array) -> list[float | None]:
@@ -173,23 +272,29 @@ class Desk:
         self._open_market = open_market
         self._switching = threading.Lock()
         self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._threads: tuple[threading.Thread, ...] = ()
         self._wishes = Wishes(LOOK_S)
-        self._limits = Limits(stale_after_s=settings.stale_after_s, max_lag_s=settings.max_lag_s)
+        self._limits = settings.limits()
+        self._terms = settings.terms()
         self.market = self._opened(settings.source)
         self.judge_s = 0.0  # how long the last judgement took
         self.view = self._judge(self.market)
 
     def start(self) -> None:
         self.market.feed.start()
-        self._thread = threading.Thread(target=self._run, name="desk", daemon=True)
-        self._thread.start()
+        self._threads = tuple(
+            threading.Thread(target=target, name=name, daemon=True)
+            for name, target in (("desk", self._run), ("detector", self._detect))
+        )
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join(timeout=2.0)
+        for thread in self._threads:
+            thread.join(timeout=2.0)
         self.market.feed.stop()
+        self.market.detector.episodes.end(time.time())
 
     def switch(self, source: str) -> None:
         """Close this market and open another. Takes as long as both take: call it off the event loop."""
@@ -200,6 +305,7 @@ class Desk:
             self.view = view
             self._wishes.clear()
             old.feed.stop()
+            old.detector.episodes.end(time.time())
             market.feed.start()
             logger.info("source is now %s", source)
 
@@ -211,10 +317,16 @@ class Desk:
             self._ask_for_books(self.market)
 
     def _ask_for_books(self, market: Market) -> None:
-        market.feed.watch_depth(self._wishes.wanted(time.monotonic()))
+        """What somebody looks at comes first, then what would help to judge the gaps; the feeds have a cap."""
+        looked = self._wishes.wanted(time.monotonic())
+        gaps = market.detector.wishes()
+        market.feed.watch_depth(
+            {name: tuple(dict.fromkeys((*looked.get(name, ()), *gaps.get(name, ())))) for name in {**looked, **gaps}}
+        )
 
     def _opened(self, source: str) -> Market:
         market = self._open_market(source)
+        market.detector = Detector(market.store, market.ring, self._limits, self._terms, market.quarantine.mask)
         if self.overrides.entries:
             market.feed.reload(self.overrides)
         return market
@@ -238,8 +350,7 @@ class Desk:
                 if change.what == "symbol" and change.before is not None:
                     names.append(str(change.before))
                 for name in names:
-                    self.market.ring.forget(change.exchange, name)
-                    self.market.quarantine.forget(change.exchange, name)
+                    self.market.forget(change.exchange, name)
             logger.info("%d overrides are in force; they changed %d listings", len(overrides), len(changes))
             return changes
 
@@ -257,7 +368,7 @@ class Desk:
                 view = self._judge(market)
                 if started >= next_sample:
                     judgement = view.judgement
-                    market.ring.sample(judgement.snapshot, judgement.verdicts == Verdict.OK, judgement.time)
+                    market.ring.sample(judgement.snapshot, price_is_good(judgement), judgement.time)
                     next_sample += market.ring.step_s
                     if next_sample <= started:  # at the start and after a pause: no catching up
                         next_sample = started + market.ring.step_s
@@ -269,25 +380,37 @@ class Desk:
             self.judge_s = time.monotonic() - started
             self._stop.wait(max(0.05, self.settings.judge_every_s - self.judge_s))
 
+    def _detect(self) -> None:
+        """Judge what changes as soon as it does."""
+        while not self._stop.is_set():
+            market = self.market
+            try:
+                told = market.detector.step(time.time())
+                done = time.perf_counter()
+                market.delays.extend((done - told).tolist())
+            except Exception:
+                logger.exception("what changed could not be judged")  # as above: the next change is judged again
+                self._stop.wait(self.settings.judge_every_s)
+            self._stop.wait(DETECT_EVERY_S)
+
     def _judge(self, market: Market) -> View:
-        snapshot = market.store.snapshot()
-
-        def expected_exit(symbol: Ints, buy: Ints, sell: Ints) -> tuple[Array, Array]:
-            return expected_exit_bps(market.ring, snapshot.symbols, snapshot.exchanges, symbol, buy, sell)
-
         now = time.time()
         beat = market.store.beat_time
-        alive = beat is None or now - beat <= BEAT_WITHIN_S
-        held = market.quarantine.mask(snapshot.grid)
-        judgement = judge(
-            snapshot, now, expected_exit, self._limits, self.settings.min_net_bps, feeds_alive=alive, held=held
-        )
-        for misfit in market.quarantine.observe(snapshot, judgement.verdicts, self._limits, now):
+        judgement = market.detector.scan(now, beat is None or now - beat <= BEAT_WITHIN_S)
+        for misfit in market.quarantine.observe(judgement.snapshot, judgement.verdicts, self._limits, now):
             _report(misfit)
-        view = View(judgement, tuple(market.feed.status()), self.settings.min_net_bps, market)
+        market.funding.observe(judgement.snapshot, now)
+        market.funnel.observe(judgement)
+        view = View(judgement, tuple(market.feed.status()), market)
         # Made here, on the desk's thread, so that no viewer waits for it.
         _ = view.opportunities
         return view
+
+
+def price_is_good(judgement: Judgement) -> NDArray[np.bool_]:
+    """Which quotes may be remembered and compared, shape (S, E): also those that no pair is ranked with."""
+    good: NDArray[np.bool_] = (judgement.verdicts == Verdict.OK) | (judgement.verdicts > PRICE_TESTS)
+    return good
 
 
 def _report(misfit: Misfit) -> None:
@@ -298,17 +421,3 @@ def _report(misfit: Misfit) -> None:
             "%s on %s is in quarantine: its price is %.4g times that of the others",
             misfit.symbol, misfit.exchange, misfit.ratio,
         )  # fmt: skip
-
-
-def expected_exit_bps(
-    ring: QuoteRing, symbols: tuple[str, ...], exchanges: tuple[str, ...], symbol: Ints, buy: Ints, sell: Ints
-) -> tuple[Array, Array]:
-    """What closing each pair is expected to earn, by the ring: see `analytics.spreads.median_exit_bps`."""
-    count = len(symbol)
-    if count == 0 or len(ring) == 0:
-        return np.full(count, np.nan), np.zeros(count)
-    cells = np.concatenate([symbol * len(exchanges) + buy, symbol * len(exchanges) + sell])
-    cells, where = np.unique(cells, return_inverse=True)
-    keys = [(exchanges[cell % len(exchanges)], symbols[cell // len(exchanges)]) for cell in cells.tolist()]
-    quotes = ring.closes(keys, EXIT_POINTS)
-    return median_exit_bps(quotes[where[:count]], quotes[where[count:]])

@@ -13,6 +13,10 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from analytics.costs import Costs, Fill
+from analytics.quality import Limits
+from analytics.terms import Terms
+from market.fees import FeeChoice, UnknownTier
 from market.overrides import BadOverride, Overrides, parse_overrides
 
 PREFIX = "PERPSCOPE_"
@@ -42,7 +46,19 @@ class Settings(BaseSettings):
     min_net_bps: Finite = 0.0  # from this net edge on a pair counts as actionable
     deviation_limit_bps: Positive = 20.0  # where the heatmap's colours saturate
     depth_instruments: int = Field(20, ge=0, le=200)  # order books watched at a time on one exchange
+
+    fee_tier: dict[str, str] = {}  # per exchange, as it writes it; the published base tier otherwise
     taker_fee_bps: dict[str, Finite] = {}  # per exchange, instead of the published ones
+    maker_fee_bps: dict[str, Finite] = {}  # likewise; negative where the exchange pays for it
+    fills: tuple[Fill, Fill, Fill, Fill] = ("taker",) * 4  # long in, short in, long out, short out
+    slippage_bps: Annotated[Finite, Field(ge=0)] = 0.0  # held back for the whole round trip
+    notional: Positive = 10_000.0  # of a leg, in quote currency
+    holding_h: Positive = 8.0  # how long a position is held
+    leverage: Positive = 5.0  # of a leg
+    reaction_s: Annotated[Finite, Field(ge=0)] = 0.1  # a younger gap is not confirmed
+    thin_below: Annotated[Finite, Field(ge=0)] = (
+        250.0  # what can be filled at a gain is worth too little, quote currency
+    )
 
     catalogue_every_s: Positive = 300.0  # how often listings are read again
     picows: tuple[str, ...] = ()  # exchanges whose sockets are read with the optional package picows
@@ -64,6 +80,24 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, _TomlFile(settings_cls)
+
+    def terms(self) -> Terms:
+        """What the user asks for. Raises ConfigError for a tier that an exchange does not have."""
+        try:
+            fees = FeeChoice.of(self.fee_tier, self.taker_fee_bps, self.maker_fee_bps)
+        except UnknownTier as error:
+            raise ConfigError(f"setting 'fee_tier': {error}") from None
+        costs = Costs(self.fills, self.slippage_bps)
+        return Terms(costs, fees, self.notional, self.min_net_bps, self.holding_h, self.leverage)
+
+    def limits(self) -> Limits:
+        """What still counts as good."""
+        return Limits(
+            stale_after_s=self.stale_after_s,
+            max_lag_s=self.max_lag_s,
+            reaction_s=self.reaction_s,
+            thin_below=self.thin_below,
+        )
 
 
 class _TomlFile(PydanticBaseSettingsSource):

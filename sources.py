@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import orjson
@@ -69,7 +70,8 @@ def open_market(settings: Settings, source: str) -> Market:
 
 
 def _exchange_names(settings: Settings) -> tuple[str, ...]:
-    for name in (*settings.exchanges, *settings.taker_fee_bps, *settings.picows):
+    named = (settings.exchanges, settings.fee_tier, settings.taker_fee_bps, settings.maker_fee_bps, settings.picows)
+    for name in chain.from_iterable(named):
         if name not in EXCHANGES:
             raise ConfigError(f"there is no exchange named '{name}'; known are {', '.join(EXCHANGES)}")
     if settings.picows and "picows" not in installed():
@@ -78,7 +80,7 @@ def _exchange_names(settings: Settings) -> tuple[str, ...]:
 
 
 def _store(settings: Settings, names: tuple[str, ...]) -> SnapshotStore:
-    return SnapshotStore(names, settings.taker_fee_bps)
+    return SnapshotStore(names, settings.terms().fees)
 
 
 def _options(settings: Settings, catalogue_every_s: float) -> FeedOptions:

@@ -16,20 +16,38 @@ Codes = NDArray[np.int8]
 
 
 class Verdict(IntEnum):
-    """Why not. OK refuses nothing; lower codes are tested first."""
+    """Why not. OK refuses nothing; lower codes are tested first.
+
+    Up to DIFFERENT_ASSET a quote is refused by itself and its price is not used at all. Up to OFF_HOURS_INDEX the price
+    is good, and yet no pair with it is ranked. What follows is said of a pair whose gap seems to pay.
+    """
 
     OK = 0
     NOT_LISTED = 1
-    NOT_PAIRED = 2  # another asset by name, a relay, quanto, pre-market
-    NOT_TRADING = 3
-    NO_QUOTE = 4
-    FEED_LOST = 5
-    STALE_LEG = 6
-    LAGGING = 7
-    ONE_SIDED = 8
-    CROSSED = 9
-    DIFFERENT_ASSET = 10
-    IMPLAUSIBLE = 11
+    NOT_PAIRED = 2  # another asset by name, quanto, pre-market
+    DERIVED_VENUE = 3
+    NOT_TRADING = 4
+    NO_QUOTE = 5
+    FEED_LOST = 6
+    STALE_LEG = 7
+    LAGGING = 8
+    ONE_SIDED = 9
+    CROSSED = 10
+    DIFFERENT_ASSET = 11
+    FEE_UNKNOWN = 12
+    INTERVAL_UNKNOWN = 13
+    ANCHOR_MISSING = 14
+    PRICE_BAND = 15
+    OFF_HOURS_INDEX = 16
+    IMPLAUSIBLE = 17
+    ANCHOR_SKEWED = 18
+    ANCHOR_MOVING = 19
+    SKEWED_LEGS = 20
+    NO_HISTORY = 21
+    STANDING_BASIS = 22
+    THIN_BOOK = 23
+    SINGLE_ORDER = 24
+    UNCONFIRMED = 25
 
     @property
     def label(self) -> str:
@@ -39,28 +57,61 @@ class Verdict(IntEnum):
 MEANING: dict[Verdict, str] = {
     Verdict.OK: "both quotes are live, fresh, two-sided and of the same asset",
     Verdict.NOT_LISTED: "the exchange does not list this contract",
-    Verdict.NOT_PAIRED: "known by name to be another asset, a relay of another exchange, quanto or pre-market",
+    Verdict.NOT_PAIRED: "known by name to be another asset, quanto or pre-market",
+    Verdict.DERIVED_VENUE: "the exchange repeats another one's book: a gap to it is the delay of the relay",
     Verdict.NOT_TRADING: "the contract is halted, in an auction or settling",
     Verdict.NO_QUOTE: "no quote has arrived yet",
     Verdict.FEED_LOST: "the connection that brought the quote is down or silent",
-    Verdict.STALE_LEG: "the quote was last received or confirmed too long ago",
+    Verdict.STALE_LEG: "the quote was last received or confirmed too long ago, or has not been since the others moved",
     Verdict.LAGGING: "the quote came too late by the exchange's own clock",
     Verdict.ONE_SIDED: "one side of the book is empty",
     Verdict.CROSSED: "the best bid is not below the best ask",
-    Verdict.DIFFERENT_ASSET: "its index or mark price does not agree with the other exchanges within 3 %, or has not"
+    Verdict.DIFFERENT_ASSET: "its index or mark price does not agree with the other exchanges, or has not"
     " done so for long enough, or is not there to settle a name in doubt",
+    Verdict.FEE_UNKNOWN: "what a fill costs there is not known",
+    Verdict.INTERVAL_UNKNOWN: "how often the contract pays funding is not known",
+    Verdict.ANCHOR_MISSING: "its mark or its index is not known, so that a standing basis cannot be told from a gap",
+    Verdict.PRICE_BAND: "the quote lies outside the band within which the exchange takes orders",
+    Verdict.OFF_HOURS_INDEX: "the market behind its index is closed, and the index stands still",
     Verdict.IMPLAUSIBLE: "the edge is above 10 %, which no real one was ever seen to be",
+    Verdict.ANCHOR_SKEWED: "the two marks were read too far apart, or one of them too long ago",
+    Verdict.ANCHOR_MOVING: "a mark is moving, so that the gap may be the difference of two moments",
+    Verdict.SKEWED_LEGS: "the two quotes are of different times, and the price may have moved that far in between",
+    Verdict.NO_HISTORY: "too little is known of what closing this pair usually earns",
+    Verdict.STANDING_BASIS: "the exchanges' own marks, or what is usual for the pair, explain the gap: it is a basis",
+    Verdict.THIN_BOOK: "what could be filled at a gain is worth too little",
+    Verdict.SINGLE_ORDER: "one resting order makes the gap, with nothing near behind it",
+    Verdict.UNCONFIRMED: "the gap has not lasted as long as it takes to react to it",
 }
+PRICE_TESTS = Verdict.DIFFERENT_ASSET  # the last test of the price itself
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What still counts as good. stale_after_s, max_lag_s: seconds. The last two are fractions."""
+    """What still counts as good.
+
+    Of quotes: stale_after_s, max_lag_s [s]; same_asset_within, implausible_above [fraction]; index_stands_s: how long
+    the index of what is no coin may stand still while its market is open [s], and closed_stands_s while it is closed.
+    Of marks: anchor_age_s, anchor_apart_s [s]; anchor_move_bps: within analytics.usual.LOOK_S [bps].
+    Of pairs: sigmas: how many of them the price may have moved between two quotes; exit_samples: least number behind
+    an expected exit; thin_below [quote]; alone_bps: distance from the touch to the next level, and quoted spread of a
+    book whose depth is not known [bps]; reaction_s: how long a gap has to last [s].
+    """
 
     stale_after_s: float = 10.0
     max_lag_s: float = 1.0
-    same_asset_within: float = 0.03
+    same_asset_within: float = 0.01
     implausible_above: float = 0.10
+    index_stands_s: float = 60.0
+    closed_stands_s: float = 10.0
+    anchor_age_s: float = 15.0
+    anchor_apart_s: float = 10.0
+    anchor_move_bps: float = 20.0
+    sigmas: float = 2.0
+    exit_samples: int = 30
+    thin_below: float = 250.0
+    alone_bps: float = 25.0
+    reaction_s: float = 0.1
 
 
 def leg_verdicts(
@@ -70,7 +121,7 @@ def leg_verdicts(
     feeds_alive: bool = True,
     held: NDArray[np.bool_] | None = None,
 ) -> Codes:
-    """The first reason against each quote, shape (S, E); Verdict.OK where there is none.
+    """The first reason against the price of each quote, shape (S, E); Verdict.OK where there is none.
 
     feeds_alive: False if what writes the quotes has stopped: then none of them can be believed. held: contracts in
     quarantine, same shape.
@@ -81,7 +132,8 @@ def leg_verdicts(
     with np.errstate(invalid="ignore"):
         tests = (
             (Verdict.NOT_LISTED, ~grid.listed),
-            (Verdict.NOT_PAIRED, ~grid.pairable),
+            (Verdict.NOT_PAIRED, ~grid.pairable & ~grid.relay),
+            (Verdict.DERIVED_VENUE, grid.relay),
             (Verdict.NOT_TRADING, ~grid.trading),
             (Verdict.NO_QUOTE, np.isnan(received)),
             (Verdict.FEED_LOST, (snapshot["live"] != 1.0) | (not feeds_alive)),
@@ -101,6 +153,36 @@ def leg_verdicts(
     if held is not None:
         other |= held
     codes[(codes == Verdict.OK) & other] = Verdict.DIFFERENT_ASSET
+    return codes
+
+
+def ranking_verdicts(
+    snapshot: Snapshot, now: float, limits: Limits, fee_bps: Matrix, index_moved: Matrix, open_now: NDArray[np.bool_]
+) -> Codes:
+    """The first reason not to rank pairs with a quote whose price is good, shape (S, E); Verdict.OK where none.
+
+    Args:
+        snapshot: What is known.
+        now: [epoch s]
+        limits: What counts as good.
+        fee_bps: What the two fills of a leg cost, same shape. [bps] NaN where not known.
+        index_moved: When each index last changed, same shape. [epoch s] NaN where it is not known.
+        open_now: Whether the market behind each index is open, same shape.
+    """
+    grid, mark = snapshot.grid, snapshot["mark_price"]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        off = np.maximum(np.abs(snapshot["bid_price"] / mark - 1.0), np.abs(snapshot["ask_price"] / mark - 1.0))
+        stands = np.where(open_now, limits.index_stands_s, limits.closed_stands_s)
+        tests = (
+            (Verdict.FEE_UNKNOWN, np.isnan(fee_bps)),
+            (Verdict.INTERVAL_UNKNOWN, ~(snapshot["funding_interval_h"] > 0.0)),
+            (Verdict.ANCHOR_MISSING, np.isnan(mark) | np.isnan(snapshot["index_price"])),
+            (Verdict.PRICE_BAND, off > grid.price_band),
+            (Verdict.OFF_HOURS_INDEX, ~grid.crypto & ~(now - index_moved <= stands)),
+        )
+    codes = np.full(mark.shape, Verdict.OK, dtype=np.int8)
+    for verdict, refused in reversed(tests):
+        codes[refused] = verdict
     return codes
 
 

@@ -127,6 +127,17 @@ def capacity(long: Book, short: Book, least_bps: float) -> Fill | None:
     return fill(long, short, quantity) if quantity > 0.0 else None
 
 
+def gainful(long: Book, short: Book, least_bps: float) -> float:
+    """Coins of which each one still gains `least_bps`: where the next one would not, it is better left. [coins]"""
+    least = least_bps / BPS * mean_mid(long, short)
+    quantity = 0.0
+    for step in merge(long.asks, short.bids):
+        if not step.sell - step.buy >= least:
+            break
+        quantity = step.until
+    return quantity
+
+
 def visible(long: Book, short: Book) -> float:
     """Coins up to which both books are visible."""
     steps = merge(long.asks, short.bids)

@@ -98,17 +98,12 @@ def median_exit_bps(long_quotes: Array, short_quotes: Array) -> tuple[Array, Arr
     return row_median(exits), np.sum(~np.isnan(exits), axis=1).astype(float)
 
 
-def round_trip_fees_bps(taker_fee_bps: Array) -> Array:
-    """Four taker fills, opening and closing both legs: 2 * (f_L + f_S), shape (S, E) -> (S, E, E). [bps]"""
-    return 2.0 * (taker_fee_bps[:, :, None] + taker_fee_bps[:, None, :])
-
-
-def net_edge_bps(entry: Array, expected_exit: Array, fees: Array) -> Array:
-    """Expected round trip at the touch: entry + expected exit - fees, any shape. [bps]
+def net_edge_bps(entry: Array, expected_exit: Array, cost: Array) -> Array:
+    """Expected round trip: entry + expected exit - cost, any shape. [bps]
 
     expected_exit is an assumption, never zero by habit: the pair's own median over the look-back.
     """
-    return entry + expected_exit - fees
+    return entry + expected_exit - cost
 
 
 def touch_size(long_ask_size: Array, short_bid_size: Array) -> Array:

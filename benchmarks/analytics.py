@@ -4,8 +4,12 @@ import time
 
 import numpy as np
 
-from analytics.opportunities import Array, Ints, all_pairs, judge
+from analytics.costs import Costs
+from analytics.edges import edges
+from analytics.opportunities import Array, Ints, judge
 from analytics.quality import Limits
+from analytics.terms import Terms
+from analytics.usual import nothing_usual
 from benchmarks.decode import best_s
 from market.models import Instrument, Quote, Status
 from store.snapshot import SnapshotStore
@@ -56,7 +60,7 @@ def _instrument(exchange: str, base: str) -> Instrument:
 
 
 def run() -> dict[str, float]:
-    """Milliseconds of one pass over (600, 11, 11), of all edges, of the whole judgement and of a snapshot."""
+    """Milliseconds of one pass over (600, 11, 11), of all edges and their quotes' verdicts, of a judgement and a snapshot."""
     store = _store()
     snapshot = store.snapshot()
     bid, ask = snapshot["bid_price"], snapshot["ask_price"]
@@ -69,9 +73,10 @@ def run() -> dict[str, float]:
         store.snapshot()
 
     now = time.time()
+    usual = nothing_usual(snapshot.grid, now)
     floor_s = best_s(lambda: bid[:, None, :] - ask[:, :, None], 30)
-    pairs_s = best_s(lambda: all_pairs(snapshot), 30)
-    judge_s = best_s(lambda: judge(snapshot, now, expected_exit, Limits(), 0.0), 30)
+    pairs_s = best_s(lambda: edges(snapshot, now, Limits(), Costs(), usual), 30)
+    judge_s = best_s(lambda: judge(snapshot, now, expected_exit, Limits(), Terms(), usual=usual), 30)
     snapshot_s = best_s(copied, 30)
     return {
         "floor_ms": floor_s * 1e3,

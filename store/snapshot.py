@@ -9,13 +9,14 @@ import struct
 import threading
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from market.models import Depth, Funding, Instrument, MarketWord, Pairing, Quote, Status, Ticker
+from market.fees import FeeChoice, fees_of
+from market.models import AssetClass, Depth, Funding, Instrument, MarketWord, Pairing, Quote, Status, Ticker
 from store.clock import ExchangeClock, Latency
 from store.depth import DepthStore
 
@@ -69,8 +70,9 @@ class Grid:
     """Who lists what: the axes of a snapshot and what the listings say, all of one moment.
 
     symbols, exchanges: the axes. instruments: by (exchange, symbol). Matrices have shape (S, E):
-    listed, trading, pairable: booleans. in_doubt: pairable, but only once its price agrees. taker_fee_bps [bps],
-    tick_size [quote per coin], lot_size [coins]: NaN where not listed or not known.
+    listed, trading, pairable: booleans. relay: repeats another exchange's book. in_doubt: pairable, but only once its
+    price agrees. crypto: the asset's market never closes. taker_fee_bps, maker_fee_bps [bps], tick_size [quote per
+    coin], lot_size [coins], min_notional [quote], price_band [fraction of the mark]: NaN where not listed or not known.
     """
 
     symbols: tuple[str, ...]
@@ -79,22 +81,35 @@ class Grid:
     listed: NDArray[np.bool_]
     trading: NDArray[np.bool_]
     pairable: NDArray[np.bool_]
+    relay: NDArray[np.bool_]
     in_doubt: NDArray[np.bool_]
+    crypto: NDArray[np.bool_]
     taker_fee_bps: Matrix
+    maker_fee_bps: Matrix
     tick_size: Matrix
     lot_size: Matrix
+    min_notional: Matrix
+    price_band: Matrix
     symbol_index: Mapping[str, int]
     exchange_index: Mapping[str, int]
 
+    def rows(self, index: NDArray[np.intp]) -> "Grid":
+        """The grid of some rows only, as `index` orders them; `symbol_index` stays that of the whole grid."""
+        cut = {name: getattr(self, name)[index] for name in _MATRICES}
+        return replace(self, symbols=tuple(self.symbols[i] for i in index.tolist()), **cut)
 
-def build_grid(
-    exchanges: Sequence[str], instruments: Iterable[Instrument], own_fees: Mapping[str, float] | None = None
-) -> Grid:
+
+_FLAGS: Final = ("listed", "trading", "pairable", "relay", "in_doubt", "crypto")
+_NUMBERS: Final = ("taker_fee_bps", "maker_fee_bps", "tick_size", "lot_size", "min_notional", "price_band")
+_MATRICES: Final = _FLAGS + _NUMBERS
+
+
+def build_grid(exchanges: Sequence[str], instruments: Iterable[Instrument], choice: FeeChoice | None = None) -> Grid:
     """Lay out the axes: symbols in alphabetical order, exchanges as given.
 
-    own_fees: the user's taker fee by exchange [bps], instead of the published ones.
+    choice: what the user says about fees; by default the published ones.
     """
-    own_fees = own_fees or {}
+    choice = choice or FeeChoice()
     by_key = {(instrument.exchange, instrument.symbol): instrument for instrument in instruments}
     symbols = tuple(sorted({symbol for _, symbol in by_key}))
     symbol_index = {symbol: i for i, symbol in enumerate(symbols)}
@@ -104,30 +119,45 @@ def build_grid(
         symbols=symbols,
         exchanges=tuple(exchanges),
         instruments=by_key,
-        listed=np.zeros(shape, dtype=bool),
-        trading=np.zeros(shape, dtype=bool),
-        pairable=np.zeros(shape, dtype=bool),
-        in_doubt=np.zeros(shape, dtype=bool),
-        taker_fee_bps=np.full(shape, NAN),
-        tick_size=np.full(shape, NAN),
-        lot_size=np.full(shape, NAN),
         symbol_index=symbol_index,
         exchange_index=exchange_index,
+        **{name: np.zeros(shape, dtype=bool) for name in _FLAGS},
+        **{name: np.full(shape, NAN) for name in _NUMBERS},
     )
     for (exchange, symbol), instrument in by_key.items():
         cell = symbol_index[symbol], exchange_index[exchange]
         grid.listed[cell] = True
         grid.trading[cell] = instrument.status is Status.TRADING
         grid.pairable[cell] = instrument.pairing in (Pairing.OK, Pairing.CHECK) and instrument.kind != "quanto"
+        grid.relay[cell] = instrument.pairing is Pairing.RELAY
         grid.in_doubt[cell] = instrument.pairing is Pairing.CHECK
-        grid.taker_fee_bps[cell] = own_fees.get(exchange, instrument.taker_fee_bps)
-        grid.tick_size[cell] = NAN if instrument.tick_size is None else instrument.tick_size
-        if instrument.kind == "linear" and instrument.lot_size is not None:
-            grid.lot_size[cell] = instrument.lot_size
-    flags = (grid.listed, grid.trading, grid.pairable, grid.in_doubt)
-    for matrix in (*flags, grid.taker_fee_bps, grid.tick_size, grid.lot_size):
-        matrix.flags.writeable = False  # shared by every reader
+        grid.crypto[cell] = instrument.asset_class is AssetClass.CRYPTO
+        fees = fees_of(instrument, choice)
+        grid.taker_fee_bps[cell], grid.maker_fee_bps[cell] = _number(fees.taker_bps), _number(fees.maker_bps)
+        grid.tick_size[cell] = _number(instrument.tick_size)
+        grid.min_notional[cell] = _number(instrument.min_notional)
+        grid.price_band[cell] = _number(instrument.price_band)
+        if instrument.kind == "linear":
+            grid.lot_size[cell] = _number(instrument.lot_size)
+    for name in _MATRICES:
+        getattr(grid, name).flags.writeable = False  # shared by every reader
     return grid
+
+
+def with_fees(grid: Grid, choice: FeeChoice) -> Grid:
+    """The same grid as it costs another user."""
+    taker, maker = np.full(grid.listed.shape, NAN), np.full(grid.listed.shape, NAN)
+    for (exchange, symbol), instrument in grid.instruments.items():
+        if symbol in grid.symbol_index:
+            fees = fees_of(instrument, choice)
+            cell = grid.symbol_index[symbol], grid.exchange_index[exchange]
+            taker[cell], maker[cell] = _number(fees.taker_bps), _number(fees.maker_bps)
+    taker.flags.writeable = maker.flags.writeable = False
+    return replace(grid, taker_fee_bps=taker, maker_fee_bps=maker)
+
+
+def _number(value: float | None) -> float:
+    return NAN if value is None else value
 
 
 @dataclass(frozen=True)
@@ -155,6 +185,10 @@ class Snapshot:
     def exchanges(self) -> tuple[str, ...]:
         return self.grid.exchanges
 
+    def rows(self, index: NDArray[np.intp]) -> "Snapshot":
+        """Some rows only, as `index` orders them; the grid is cut likewise."""
+        return replace(self, grid=self.grid.rows(index), data=self.data[:, index])
+
     def age_s(self, now: float) -> Matrix:
         """Seconds since each quote was received or confirmed, shape (S, E)."""
         return now - self["received_time"]
@@ -164,12 +198,27 @@ class Snapshot:
         return now - self["event_time"] - self.floor_s[None, :]
 
 
+@dataclass(frozen=True)
+class Changed:
+    """The rows in which something changed since they were last taken, as they are now.
+
+    rows: their positions on the whole grid, ascending. told: when each first changed, by `time.perf_counter`. [s]
+    snapshot: those rows only, in that order; its grid is cut likewise. grid: the whole one.
+    """
+
+    rows: NDArray[np.intp]
+    told: NDArray[np.float64]
+    snapshot: Snapshot
+    grid: Grid
+
+
 class _Cell:
     """Where one contract's fields begin in the buffer, its exchange's clock, and the times of its last quote."""
 
-    __slots__ = ("clock", "event_time", "offset", "received_time")
+    __slots__ = ("clock", "event_time", "offset", "received_time", "row")
 
-    def __init__(self, offset: int, clock: ExchangeClock, event_time: float, received_time: float) -> None:
+    def __init__(self, row: int, offset: int, clock: ExchangeClock, event_time: float, received_time: float) -> None:
+        self.row = row
         self.offset = offset
         self.clock = clock
         self.event_time = event_time  # NaN where not known, as in the buffer
@@ -190,7 +239,7 @@ class _Cells:
         for exchange, symbol in grid.instruments:
             s, e = grid.symbol_index[symbol], grid.exchange_index[exchange]
             self.of[exchange][symbol] = _Cell(
-                (s * width + e) * _ROW_BYTES, clocks[exchange], events[s][e], receipts[s][e]
+                s, (s * width + e) * _ROW_BYTES, clocks[exchange], events[s][e], receipts[s][e]
             )
 
 
@@ -203,15 +252,16 @@ def _empty(grid: Grid) -> Matrix:
 class SnapshotStore:
     """One writer (the feed thread), many readers. Every method may be called from any thread."""
 
-    def __init__(self, exchanges: Sequence[str], own_fees: Mapping[str, float] | None = None) -> None:
-        """own_fees: the user's taker fee by exchange [bps], instead of the published ones."""
-        self._own_fees = dict(own_fees or {})
+    def __init__(self, exchanges: Sequence[str], choice: FeeChoice | None = None) -> None:
+        """choice: what the user says about fees; by default the published ones."""
+        self._fee_choice = choice or FeeChoice()
         self._lock = threading.Lock()
         self._listings: dict[str, tuple[Instrument, ...]] = dict.fromkeys(exchanges, ())
         self._clocks = {exchange: ExchangeClock() for exchange in exchanges}
         grid = build_grid(tuple(exchanges), ())
         self._cells = _Cells(grid, _empty(grid), self._clocks)
         self._snapshot: Snapshot | None = None
+        self._changed: dict[int, float] = {}  # row -> when it first changed since it was last taken
         self.depths = DepthStore()
         self.version = 0
         self.beat_time: float | None = None
@@ -224,7 +274,7 @@ class SnapshotStore:
         with self._lock:
             self._listings[exchange] = tuple(instruments)
             grid = build_grid(
-                tuple(self._listings), (row for rows in self._listings.values() for row in rows), self._own_fees
+                tuple(self._listings), (row for rows in self._listings.values() for row in rows), self._fee_choice
             )
             old, data = self._cells, _empty(grid)
             kept = [symbol for symbol in grid.symbols if symbol in old.grid.symbol_index]
@@ -238,6 +288,7 @@ class SnapshotStore:
                     row = data[grid.symbol_index[instrument.symbol], grid.exchange_index[exchange]]
                     row[INDEX["funding_interval_h"]] = instrument.funding_interval_h
             self._cells = _Cells(grid, data, self._clocks)
+            self._changed = dict.fromkeys(range(len(grid.symbols)), time.perf_counter())
             self.version += 1
 
     def write(self, words: Iterable[MarketWord], polled: bool = False) -> None:
@@ -250,11 +301,14 @@ class SnapshotStore:
         with self._lock:
             cells = self._cells.of
             buffer = self._cells.buffer
+            changed, now = self._changed, time.perf_counter()
             for word in words:
                 cell = cells[word.exchange].get(word.symbol)
                 if cell is None:
                     continue
                 kind = type(word)
+                if cell.row not in changed and kind is not Ticker:
+                    changed[cell.row] = now
                 if kind is Quote:
                     self._write_quote(buffer, cell, word, polled)  # type: ignore[arg-type]
                 elif kind is Funding:
@@ -336,6 +390,7 @@ class SnapshotStore:
                 cell = known.get(symbol)
                 if cell is not None:
                     _NUMBER.pack_into(cells.buffer, cell.offset + 8 * _LIVE, 0.0)
+                    self._changed.setdefault(cell.row, time.perf_counter())
             self.version += 1
 
     def set_server_time(self, exchange: str, server_time: float, sent_time: float, received_time: float) -> bool:
@@ -392,6 +447,24 @@ class SnapshotStore:
                 data.flags.writeable = floor_s.flags.writeable = False
                 self._snapshot = Snapshot(version=self.version, grid=cells.grid, data=data, floor_s=floor_s)
             return self._snapshot
+
+    def take_changed(self, also: Iterable[int] = ()) -> Changed:
+        """The rows that changed since the last call; `also` these. For one reader only: what is taken is gone.
+
+        Rows of `also` that the grid does not have are left out; what did not change is told at no time (NaN).
+        """
+        with self._lock:
+            changed, self._changed = self._changed, {}
+            cells = self._cells
+            count = len(cells.grid.symbols)
+            wanted = sorted(changed.keys() | {row for row in also if row < count})
+            rows = np.array(wanted, dtype=np.intp)
+            data = cells.data[rows]
+            floors = [self._clocks[exchange].floor_s for exchange in cells.grid.exchanges]
+        told = np.array([changed.get(row, NAN) for row in wanted])
+        floor_s = np.array([NAN if floor == float("inf") else floor for floor in floors])
+        cut = Snapshot(version=self.version, grid=cells.grid.rows(rows), data=data.transpose(2, 0, 1), floor_s=floor_s)
+        return Changed(rows, told, cut, cells.grid)
 
     @property
     def grid(self) -> Grid:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from desk import Desk, Market, expected_exit_bps
+from analytics.exits import expected_exits
+from desk import Desk, Market
 from settings import Settings
 from store.ring import QuoteRing
 from tests.store.scripted import ScriptedFeed, desk_of, feed_status, market_of, quote, store_of

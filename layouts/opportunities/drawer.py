@@ -4,7 +4,6 @@ from typing import Any
 
 from dash import html
 
-from analytics.opportunities import MIN_EXIT_SAMPLES
 from analytics.quality import MEANING, Verdict
 from desk import Opportunity, View
 from layouts import glance
@@ -119,7 +118,7 @@ def tests(view: View, row: Opportunity) -> list[html.Div]:
     if not row.actionable:
         words = {
             "below minimum": f"Its net edge is below the minimum of {plain(view.min_net_bps, 1)} bps.",
-            "too new": f"Its expected exit rests on {row.expected_exit_samples} of {MIN_EXIT_SAMPLES} samples needed.",
+            "too new": "Nothing is known yet of what closing it usually earns.",
             "by its exit only": "It gains only by its expected exit: the entry alone does not pay the four fills.",
             "size not known": "How much can be traded at the touch is not known.",
         }[verdict_words(row, view.min_net_bps)]

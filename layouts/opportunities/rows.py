@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from analytics.opportunities import MIN_EXIT_SAMPLES
 from analytics.quality import Verdict
 from desk import Opportunity, View
 from layouts import glance
@@ -127,7 +126,7 @@ def verdict_words(row: Opportunity, min_net_bps: float) -> str:
         return "actionable"
     if row.net_edge_bps is not None and row.net_edge_bps < min_net_bps:
         return "below minimum"
-    if row.expected_exit_samples < MIN_EXIT_SAMPLES:
+    if row.net_edge_bps is None and row.size != 0.0:
         return "too new"
     if row.gross_edge_bps is not None and row.fees_bps is not None and row.gross_edge_bps - row.fees_bps < min_net_bps:
         return "by its exit only"

@@ -4,12 +4,9 @@ import csv
 import io
 from dataclasses import dataclass
 
-import numpy as np
-
-from analytics import spreads
 from analytics.quality import Verdict
 from analytics.series import PairSeries, Statistics, net_zero_bps, pair_series, statistics
-from desk import View, expected_exit_bps
+from desk import View
 from layouts.format import tick_decimals
 from layouts.spreads.choice import Choice
 
@@ -45,34 +42,27 @@ class PairNow:
     net_zero: float
     carry_8h: float
     verdict: Verdict
+    actionable: bool
     decimals: int | None
 
 
 def read_pair(view: View, choice: Choice, window_s: float) -> PairNow | None:
     """Read a pair, None if one of its legs is not listed."""
+    pair = view.pair(choice.symbol, choice.buy, choice.sell)
+    if pair is None:
+        return None
     snapshot = view.judgement.snapshot
     grid = snapshot.grid
-    s = grid.symbol_index.get(choice.symbol)
-    buy, sell = grid.exchange_index.get(choice.buy), grid.exchange_index.get(choice.sell)
-    if s is None or buy is None or sell is None or not (grid.listed[s, buy] and grid.listed[s, sell]):
-        return None
+    s = grid.symbol_index[choice.symbol]
+    both = buy, sell = grid.exchange_index[choice.buy], grid.exchange_index[choice.sell]
     market = view.market
-    both = [buy, sell]
-    bid, ask = snapshot["bid_price"][s, both][None, :], snapshot["ask_price"][s, both][None, :]
-    carry = spreads.carry_per_hour(
-        snapshot["funding_rate"][s, both][None, :], snapshot["funding_interval_h"][s, both][None, :]
-    )
-    fees = float(spreads.round_trip_fees_bps(grid.taker_fee_bps[s, both][None, :])[0, 0, 1])
-    where = np.array([s]), np.array([buy]), np.array([sell])
-    exits, samples = expected_exit_bps(market.ring, grid.symbols, grid.exchanges, *where)
-    entry, expected = float(spreads.entry_edge_bps(bid, ask)[0, 0, 1]), float(exits[0])
+    fees, expected = _number(pair.fees_bps), _number(pair.expected_exit_bps)
     series = pair_series(
         market.ring.history(choice.buy, choice.symbol),
         market.ring.history(choice.sell, choice.symbol),
         since=view.judgement.time - window_s,
     )
     codes = [Verdict(int(view.judgement.verdicts[s, e])) for e in both]
-    refused = [code for code in codes if code is not Verdict.OK]
     ticks = [float(grid.tick_size[s, e]) for e in both]
 
     def leg(e: int, prices: str, sizes: str, verdict: Verdict) -> Leg:
@@ -93,16 +83,21 @@ def read_pair(view: View, choice: Choice, window_s: float) -> PairNow | None:
         stats=statistics(series.spread_bps),
         long_leg=leg(buy, "ask_price", "ask_size", codes[0]),
         short_leg=leg(sell, "bid_price", "bid_size", codes[1]),
-        entry=entry,
+        entry=_number(pair.gross_edge_bps),
         expected_exit=expected,
-        exit_samples=int(samples[0]),
+        exit_samples=pair.expected_exit_samples,
         fees=fees,
-        net=float(spreads.net_edge_bps(np.array(entry), np.array(expected), np.array(fees))),
+        net=_number(pair.net_edge_bps),
         net_zero=net_zero_bps(fees, expected),
-        carry_8h=float(carry[0, 0, 1]) * 8.0 * spreads.BPS,
-        verdict=min(refused) if refused else Verdict.OK,
+        carry_8h=_number(pair.carry_8h_bps),
+        verdict=Verdict[pair.verdict.upper()],
+        actionable=pair.actionable,
         decimals=tick_decimals(*ticks),
     )
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
 
 
 def as_csv(source: str, choice: Choice, series: PairSeries) -> str:

@@ -4,7 +4,6 @@ from typing import Any
 
 from dash import dcc, html
 
-from analytics.opportunities import MIN_EXIT_SAMPLES
 from analytics.quality import MEANING, Verdict
 from desk import View
 from layouts import glance
@@ -17,17 +16,16 @@ ROUTES = 8
 
 def facts(pair: PairNow, min_net_bps: float) -> list[Any]:
     """Verdict, net, spread and carry, in the page's head."""
-    too_new = pair.exit_samples < MIN_EXIT_SAMPLES
     if pair.verdict is not Verdict.OK:
         verdict = html.Span(
             [shape("degraded"), ordinary(pair.verdict.label)], className="verdict", title=MEANING[pair.verdict]
         )
-    elif known(pair.net) and min(pair.net, pair.entry - pair.fees) >= min_net_bps and not too_new:
+    elif pair.actionable:
         verdict = html.Span([html.Span(icon("check"), className="ok-mark"), "actionable"], className="verdict")
     elif known(pair.net) and pair.net < min_net_bps:
         verdict = html.Span("below minimum", className="verdict")
     else:
-        verdict = html.Span("too new" if too_new else "by its exit only", className="verdict")
+        verdict = html.Span("by its exit only" if known(pair.net) else "too new", className="verdict")
     return [
         verdict,
         _fact("Net", signed(pair.net), sign_class(pair.net), "gross + expected exit − four taker fees, at the touch"),

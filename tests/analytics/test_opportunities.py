@@ -9,11 +9,12 @@ import pytest
 from analytics import spreads
 from analytics.opportunities import Judgement, judge
 from analytics.quality import Limits, Verdict, leg_verdicts
+from analytics.terms import Terms
 from market.models import Pairing, Status
 from store.snapshot import Snapshot, SnapshotStore
 from tests.store.scripted import NOW, funding, instrument, quote, same, store_of
 
-LIMITS = Limits()
+LIMITS = Limits(alone_bps=1e9)  # how wide a book may be is tested in test_verdicts
 EXCHANGES = ["binance", "bybit", "gate", "okx", "mexc"]
 
 
@@ -33,7 +34,7 @@ def some_exit(symbol, buy, sell):
 
 
 def judged(store: SnapshotStore, exits=no_exit, minimum: float = 0.0, most: int = 2_000) -> Judgement:
-    return judge(store.snapshot(), NOW, exits, LIMITS, minimum, most)
+    return judge(store.snapshot(), NOW, exits, LIMITS, Terms(min_net_bps=minimum, notional=1e9), most=most)
 
 
 def rows(judgement: Judgement) -> dict[tuple[str, str, str], int]:
@@ -418,12 +419,12 @@ def test_one_exchange_is_no_pair():
 def test_judging_leaves_the_snapshot_as_it_was():
     snapshot = random_store(5).snapshot()
     before = snapshot.data.copy()
-    judge(snapshot, NOW, some_exit, LIMITS, 0.0)
+    judge(snapshot, NOW, some_exit, LIMITS, Terms())
     assert same(snapshot.data, before)
     assert same(leg_verdicts(snapshot, NOW, LIMITS), leg_verdicts(snapshot, NOW, LIMITS))
     assert same(
         spreads.mid_price(snapshot["bid_price"], snapshot["ask_price"]),
-        judge(snapshot, NOW, some_exit, LIMITS, 0.0).mid,
+        judge(snapshot, NOW, some_exit, LIMITS, Terms()).mid,
     )
 
 
@@ -434,7 +435,7 @@ def test_a_pair_that_gains_only_by_its_exit_is_not_actionable():
     def generous_exit(symbol, buy, sell):
         return np.full(len(symbol), 100.0), np.full(len(symbol), 60.0)
 
-    pairs = judge(store.snapshot(), NOW, generous_exit, Limits(), 0.0).pairs
+    pairs = judge(store.snapshot(), NOW, generous_exit, Limits(alone_bps=1e9), Terms()).pairs
     assert (pairs.net > 0.0).all()
     assert (pairs.verdict == Verdict.OK).all()
     assert not pairs.actionable.any()

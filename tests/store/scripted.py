@@ -64,11 +64,20 @@ def ticker(exchange: str, symbol: str = "BTC-USDT", *, at: float = NOW, **said: 
 
 
 def store_of(exchanges: Sequence[str], *words: Quote | Funding | Ticker, **changed: object) -> SnapshotStore:
-    """A store in which every exchange lists the symbols that the words are about."""
+    """A store in which every exchange lists the symbols that the words are about.
+
+    All exchanges agree on index and mark of a symbol, the first mid of the words, unless the words say otherwise.
+    """
     store = SnapshotStore(exchanges)
     symbols = sorted({word.symbol for word in words}) or ["BTC-USDT"]
     for exchange in exchanges:
         store.set_instruments(exchange, [instrument(exchange, symbol, **changed) for symbol in symbols])
+    anchors: dict[str, tuple[float, float]] = {}
+    for word in words:
+        if isinstance(word, Quote) and word.bid_price and word.ask_price:
+            anchors.setdefault(word.symbol, ((word.bid_price + word.ask_price) / 2.0, word.received_time))
+    for symbol, (price, at) in anchors.items():
+        store.write([funding(name, symbol, at=at, mark_price=price, index_price=price) for name in exchanges])
     store.write(words)
     return store
 

@@ -1,0 +1,276 @@
+"""The detector: re-judges the symbols whose quotes changed, and follows each gap from its opening to its end.
+
+`step` looks at what changed in the store since the last step and at the gaps that are due; `scan` looks at everything.
+Both judge by the same functions and share the same memory of gaps, so that they agree. It keeps no clock: time is an
+argument. `step` belongs to one thread, `scan` to another; what readers see is replaced as a whole.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.edges import Edges, Mask, edges
+from analytics.episodes import EpisodeBook, Look, Rules
+from analytics.exits import KeptExits, expected_exits
+from analytics.gaps import Gaps
+from analytics.opportunities import Context, Judgement, Pairs, judge, judge_routes
+from analytics.quality import Codes, Limits, Verdict
+from analytics.terms import Terms
+from analytics.usual import nothing_usual, observe, on_grid
+from store.ring import QuoteRing
+from store.snapshot import Changed, Grid, Snapshot, SnapshotStore, with_fees
+
+Route = tuple[str, str, str]  # symbol, buy, sell
+Ints = NDArray[np.intp]
+
+NO_CANDIDATE = np.int8(-1)
+LOOK_AGAIN_S = 0.1  # at a gap that has not changed: quotes age, books come
+WANTED_S = 15.0  # a book is watched for this long after the last gap
+FORGET_EVERY_S = 60.0
+CLOSE_BELOW_BPS = 2.0  # an episode closes this far below where it opens
+DEBOUNCE_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A directed pair whose touch clears the costs, as last judged. since: when the gap opened, None where the quotes
+    themselves are refused. What is not known is NaN. time, since: epoch s. size: coins, notional: quote.
+    """
+
+    symbol: str
+    buy: str
+    sell: str
+    since: float | None
+    time: float
+    verdict: Verdict
+    actionable: bool
+    net_bps: float
+    gross_bps: float
+    size: float
+    notional: float
+
+
+def never_held(grid: Grid) -> Mask:
+    """No contract is in quarantine."""
+    return np.zeros(grid.listed.shape, dtype=bool)
+
+
+class Detector:
+    """Gaps, candidates and episodes of one market.
+
+    candidates: by route. episodes: what became of those that were actionable.
+    """
+
+    def __init__(
+        self,
+        store: SnapshotStore,
+        ring: QuoteRing,
+        limits: Limits,
+        terms: Terms,
+        held: Callable[[Grid], Mask] = never_held,
+        rules: Rules | None = None,
+    ) -> None:
+        """held: which contracts are in quarantine, shape (S, E)."""
+        self.limits = limits
+        self.terms = terms
+        self.candidates: dict[Route, Candidate] = {}
+        self.episodes = EpisodeBook(rules or Rules(terms.min_net_bps, terms.min_net_bps - CLOSE_BELOW_BPS, DEBOUNCE_S))
+        self._store = store
+        self._ring = ring
+        self._exits = KeptExits(ring)
+        self._held_now = held
+        self._lock = threading.Lock()
+        self._alive = True
+        self._due: dict[int, float] = {}  # row -> when to look at it again
+        self._wanted: dict[tuple[str, str], tuple[float, float]] = {}  # contract -> last gap, its promise
+        self._time = 0.0
+        self._forget_at = 0.0
+        self._take_grid(store.grid, self._time)
+
+    def _take_grid(self, grid: Grid, now: float) -> None:
+        if not hasattr(self, "_gaps"):
+            self._gaps, self._usual = Gaps(grid), nothing_usual(grid, now)
+        self._gaps.on_grid(grid)
+        self._usual = on_grid(self._usual, grid)
+        width = len(grid.exchanges)
+        self._codes: Codes = np.full((len(grid.symbols), width, width), NO_CANDIDATE)
+        self._held = self._held_now(grid)
+        self._due = {}
+        self.candidates = {}
+
+    def _on(self, grid: Grid, now: float) -> None:
+        if self._gaps.grid is not grid:
+            self._take_grid(grid, now)
+
+    # -- everything --------------------------------------------------------------------------------------------
+
+    def scan(self, now: float, feeds_alive: bool = True) -> Judgement:
+        """Judge the whole market. now: [epoch s]. feeds_alive: False if what writes the quotes has stopped."""
+        with self._lock:
+            self._alive = feeds_alive
+            snapshot = self._store.snapshot()
+            self._on(snapshot.grid, now)
+            self._held = self._held_now(snapshot.grid)
+            found = edges(snapshot, now, self.limits, self.terms.costs, self._usual, feeds_alive, self._held)
+            self._usual = observe(self._usual, snapshot, found.good, now)
+            every = np.arange(len(snapshot.symbols), dtype=np.intp)
+            self._gaps.update(every, found, snapshot["received_time"], self.terms.min_net_bps)
+            usual, since, opened = self._usual, self._gaps.since.copy(), self._gaps.opened.copy()
+            held = self._held
+        return judge(
+            snapshot,
+            now,
+            expected_exits(self._ring, snapshot),
+            self.limits,
+            self.terms,
+            feeds_alive=feeds_alive,
+            held=held,
+            usual=usual,
+            since=since,
+            opened=opened,
+            books=self._store.depths.get,
+            found=found,
+        )
+
+    def again(self, judgement: Judgement, terms: Terms) -> Judgement:
+        """The same moment judged by other terms. A gap that is not followed is as old as its quotes say."""
+        snapshot = judgement.snapshot
+        received = snapshot["received_time"]
+        later = np.fmax(received[:, :, None], received[:, None, :])
+        if terms.fees != judgement.terms.fees:
+            snapshot = replace(snapshot, grid=with_fees(snapshot.grid, terms.fees))
+        return judge(
+            snapshot,
+            judgement.time,
+            expected_exits(self._ring, judgement.snapshot),
+            judgement.limits,
+            terms,
+            feeds_alive=judgement.feeds_alive,
+            held=judgement.held,
+            usual=replace(judgement.usual, grid=snapshot.grid),
+            since=np.where(np.isnan(judgement.since), later, judgement.since),
+            opened=judgement.opened,
+            books=self._store.depths.get,
+        )
+
+    # -- what changed ------------------------------------------------------------------------------------------
+
+    def step(self, now: float) -> NDArray[np.float64]:
+        """Judge what changed since the last step, and gaps that are due. now: [epoch s]
+
+        Returns when each changed row was first told, by `time.perf_counter`. [s]
+        """
+        self._time = now
+        due = [row for row, at in self._due.items() if at <= now]
+        changed = self._store.take_changed(due)
+        if len(changed.rows):
+            with self._lock:
+                self._on(changed.grid, now)
+                self._judge_rows(changed, now)
+        self.episodes.tick(now)
+        if now >= self._forget_at:
+            self._exits.forget_before(now - FORGET_EVERY_S)
+            self._forget_at = now + FORGET_EVERY_S
+        told: NDArray[np.float64] = changed.told[~np.isnan(changed.told)]
+        return told
+
+    def _judge_rows(self, changed: Changed, now: float) -> None:
+        rows, snapshot = changed.rows, changed.snapshot
+        usual = self._usual.rows(rows, snapshot.grid)
+        found = edges(snapshot, now, self.limits, self.terms.costs, usual, self._alive, self._held[rows])
+        self._gaps.update(rows, found, snapshot["received_time"], self.terms.min_net_bps)
+        since = self._gaps.since[rows]
+        codes = np.full(found.pair.shape, NO_CANDIDATE)
+        with np.errstate(invalid="ignore"):
+            refused = (found.pair > Verdict.NOT_LISTED) & (found.promise >= self.terms.min_net_bps)
+        codes[refused] = found.pair[refused]
+        followed = ~np.isnan(since)
+        for position in self._open_on(snapshot):
+            followed[position] = True
+        s, buy, sell = np.nonzero(followed)
+        for row in rows.tolist():
+            self._due.pop(row, None)
+        if len(s):
+            context = Context(
+                self.terms, self.limits, usual, since, self._gaps.opened[rows],
+                self._exits.of(snapshot, now), self._store.depths.get,
+            )  # fmt: skip
+            pairs = judge_routes(snapshot, now, found, context, s, buy, sell)
+            codes[s, buy, sell] = np.where(pairs.gap, pairs.verdict, NO_CANDIDATE)
+            self._gaps.opened[rows[s], buy, sell] |= pairs.actionable
+            self._follow(snapshot, rows, pairs, now)
+        self._note_refused(snapshot, rows, codes, found, now)
+        self._codes[rows] = codes
+
+    def _open_on(self, snapshot: Snapshot) -> list[tuple[int, int, int]]:
+        """Positions on a cut snapshot of the routes whose episode is open."""
+        opened = self.episodes.open
+        if not opened:
+            return []
+        at = {symbol: row for row, symbol in enumerate(snapshot.symbols)}
+        column = snapshot.grid.exchange_index
+        return [(at[symbol], column[buy], column[sell]) for symbol, buy, sell in list(opened) if symbol in at]
+
+    def _follow(self, snapshot: Snapshot, rows: Ints, pairs: Pairs, now: float) -> None:
+        """Tell the episodes of every gap, keep its candidate, and note when to look again."""
+        symbols, exchanges = snapshot.symbols, snapshot.exchanges
+        columns = zip(
+            *(
+                getattr(pairs, name).tolist()
+                for name in ("symbol", "buy", "sell", "since", "verdict", "gap", "actionable", "net", "entry", "size",
+                             "notional", "cost")
+            ),
+            strict=True,
+        )  # fmt: skip
+        for s, b, e, since, code, gap, actionable, net, gross, size, notional, cost in columns:
+            symbol, buy, sell = route = symbols[s], exchanges[b], exchanges[e]
+            verdict = Verdict(code)
+            row = int(rows[s])
+            if gap:
+                self.candidates[route] = Candidate(
+                    symbol, buy, sell, since, now, verdict, actionable, net, gross, size, notional
+                )
+                confirmed_at = since + self.limits.reaction_s
+                at = confirmed_at if verdict is Verdict.UNCONFIRMED and confirmed_at > now else now + LOOK_AGAIN_S
+                self._due[row] = min(at, self._due.get(row, np.inf))
+                self._wanted[buy, symbol] = self._wanted[sell, symbol] = (now, gross - cost)
+            if route in self.episodes.open or (gap and verdict in (Verdict.OK, Verdict.UNCONFIRMED)):
+                self.episodes.observe(Look(symbol, buy, sell, now, since, verdict, net, gross, size, notional))
+                self._due[row] = min(now + LOOK_AGAIN_S, self._due.get(row, np.inf))
+
+    def _note_refused(self, snapshot: Snapshot, rows: Ints, codes: Codes, found: Edges, now: float) -> None:
+        """Keep the candidates that their quotes refuse, where the reason is new, and drop those that are none."""
+        symbols, exchanges = snapshot.symbols, snapshot.exchanges
+        for s, b, e in np.argwhere(codes != self._codes[rows]).tolist():
+            route = symbols[s], exchanges[b], exchanges[e]
+            if codes[s, b, e] == NO_CANDIDATE:
+                self.candidates.pop(route, None)
+            elif codes[s, b, e] == found.pair[s, b, e] and found.pair[s, b, e] != Verdict.OK:
+                gross = float(found.entry[s, b, e])
+                nan = float("nan")
+                self.candidates[route] = Candidate(
+                    *route,
+                    None,
+                    now,
+                    Verdict(int(codes[s, b, e])),
+                    False,
+                    float(found.promise[s, b, e]),
+                    gross,
+                    nan,
+                    nan,
+                )
+
+    # -- what follows ------------------------------------------------------------------------------------------
+
+    def wishes(self) -> Mapping[str, tuple[str, ...]]:
+        """The order books that would help to judge the gaps, by exchange, the most promising first."""
+        with self._lock:
+            self._wanted = {key: last for key, last in self._wanted.items() if self._time - last[0] < WANTED_S}
+            ordered = sorted(self._wanted.items(), key=lambda item: -item[1][1])
+        found: dict[str, list[str]] = {}
+        for (exchange, symbol), _ in ordered:
+            found.setdefault(exchange, []).append(symbol)
+        return {exchange: tuple(symbols) for exchange, symbols in found.items()}

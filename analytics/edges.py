@@ -1,0 +1,84 @@
+"""Every directed pair of a snapshot, or of some of its rows: the edge at the touch, its costs, and what the two quotes
+by themselves say against it.
+
+Arrays of quotes have shape (S, E), of directed pairs (S, E, E): [symbol, buy, sell].
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics import spreads
+from analytics.costs import Costs, round_trip_cost_bps
+from analytics.quality import PRICE_TESTS, Codes, Limits, Verdict, leg_verdicts, ranking_verdicts
+from analytics.usual import Usual
+from store.snapshot import Snapshot
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Ints = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Edges:
+    """legs: the first reason against each quote; pair: against each directed pair, by its legs. entry: gross edge,
+    cost: of the four fills, promise: what is left of the one after the other; bps. fee_bps: of a leg's two fills.
+    """
+
+    legs: Codes
+    pair: Codes
+    entry: Array
+    cost: Array
+    promise: Array
+
+    @property
+    def good(self) -> Mask:
+        """Quotes whose price is good, whether or not pairs with them are ranked."""
+        good: Mask = (self.legs == Verdict.OK) | (self.legs > PRICE_TESTS)
+        return good
+
+
+def edges(
+    snapshot: Snapshot,
+    now: float,
+    limits: Limits,
+    costs: Costs,
+    usual: Usual,
+    feeds_alive: bool = True,
+    held: Mask | None = None,
+) -> Edges:
+    """Compare every exchange with every other one.
+
+    Args:
+        snapshot: What is known, of all rows or of some.
+        now: [epoch s]
+        limits: Which quotes are good.
+        costs: Of the four fills.
+        usual: Of the same rows.
+        feeds_alive: False if what writes the quotes has stopped.
+        held: Contracts in quarantine, shape (S, E).
+    """
+    grid = snapshot.grid
+    legs = leg_verdicts(snapshot, now, limits, feeds_alive, held)
+    cost = round_trip_cost_bps(grid.taker_fee_bps, grid.maker_fee_bps, costs)
+    fee_bps = np.diagonal(cost, axis1=1, axis2=2)  # known where both kinds of fill that are made have a price
+    ranking = ranking_verdicts(snapshot, now, limits, fee_bps, usual.index_moved, usual.open_now)
+    legs = np.where(legs == Verdict.OK, ranking, legs)
+    entry = spreads.entry_edge_bps(snapshot["bid_price"], snapshot["ask_price"])
+    pair = pair_verdicts(legs, entry, limits)
+    return Edges(legs, pair, entry, cost, entry - np.where(np.isnan(cost), 0.0, cost))
+
+
+def pair_verdicts(legs: Codes, entry: Array, limits: Limits) -> Codes:
+    """First reason against each directed pair, shape (S, E, E): of both legs, the test that comes first."""
+    last = np.int8(len(Verdict))
+    codes = np.where(legs == Verdict.OK, last, legs)
+    pair = np.minimum(codes[:, :, None], codes[:, None, :])
+    pair = np.where(pair == last, np.int8(Verdict.OK), pair)
+    diagonal = np.arange(entry.shape[1])
+    pair[:, diagonal, diagonal] = Verdict.NOT_LISTED  # an exchange is no pair with itself
+    with np.errstate(invalid="ignore"):
+        pair[(pair == Verdict.OK) & (entry > limits.implausible_above * spreads.BPS)] = Verdict.IMPLAUSIBLE
+    result: Codes = pair
+    return result

@@ -1,0 +1,92 @@
+"""What of the user's notional a pair would really fill, on the books that are known of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analytics import size as sizes
+from analytics.spreads import BPS
+from store.depth import Ladder
+
+NAN = float("nan")
+SAME_TOUCH_BPS = 2.0
+
+
+Top = tuple[float, float, float, float]  # bid, bid size, ask, ask size
+
+
+@dataclass(frozen=True, slots=True)
+class Fillable:
+    """What could be had of a pair.
+
+    size: coins, as much of the user's notional as each coin gains the least that is asked, rounded to lots; 0 where an
+    exchange would not take so little. walk_bps: what the size loses against the touch (0 or less). notional: of size.
+    gainful: notional of all coins that gain enough, my size or not. capacity: the largest notional whose average still
+    gains enough. behind_bps: from the touch to the next level, of the leg where that is further; NaN at the touch only.
+    visible: notional to which both books are known. touch_only: whether no more than the touch is known.
+    """
+
+    size: float
+    walk_bps: float
+    notional: float
+    gainful: float
+    capacity: float
+    behind_bps: float
+    visible: float
+    touch_only: bool
+
+
+NOTHING = Fillable(0.0, NAN, 0.0, 0.0, 0.0, NAN, 0.0, True)
+
+
+def book_of(ladder: Ladder | None, top: Top, lot: float, min_notional: float) -> sizes.Book:
+    """The book of a leg: its ladder while that is live and shows the same touch, else the touch alone.
+
+    Args:
+        ladder: As known, if it is watched.
+        top: Bid, bid size, ask, ask size of the snapshot.
+        lot: [coins] NaN where any quantity will do.
+        min_notional: [quote] NaN where there is none.
+    """
+    limits = {
+        "lot": lot if lot == lot else None,
+        "min_notional": min_notional if min_notional == min_notional else None,
+    }
+    bid, bid_size, ask, ask_size = top
+    if ladder is not None and ladder.state == "live" and ladder.bids and ladder.asks:
+        # Books come by another channel than quotes: what has just moved far is not in them yet.
+        apart = max(abs(ladder.bids[0][0] / bid - 1.0), abs(ladder.asks[0][0] / ask - 1.0))
+        if apart * BPS <= SAME_TOUCH_BPS:
+            return sizes.Book(ladder.bids, ladder.asks, False, **limits)
+    return sizes.Book(((bid, bid_size),), ((ask, ask_size),), True, **limits)
+
+
+def fillable(long: sizes.Book, short: sizes.Book, notional: float, least_bps: float) -> Fillable:
+    """What of `notional` could be filled so that each coin gains `least_bps` gross. [quote, bps]
+
+    Where one leg's book is known and the other's is not, the other's touch ends what is visible.
+    """
+    mid = sizes.mean_mid(long, short)
+    seen = sizes.visible(long, short)
+    if not (mid == mid and seen > 0.0):
+        return NOTHING
+    gainful = sizes.gainful(long, short, least_bps)
+    capacity = sizes.capacity(long, short, least_bps)
+    wanted = min(notional / mid, gainful if gainful > 0.0 else seen)
+    quantity, _ = sizes.tradable(long, short, wanted)
+    filled = sizes.fill(long, short, quantity)
+    touch = (short.bids[0][0] - long.asks[0][0]) / mid * BPS
+    touch_only = long.touch_only or short.touch_only
+    return Fillable(
+        size=quantity,
+        walk_bps=NAN if filled is None else filled.edge_bps - touch,
+        notional=quantity * mid,
+        gainful=gainful * mid,
+        capacity=0.0 if capacity is None else capacity.notional,
+        behind_bps=NAN if touch_only else max(_behind(long.asks, True), _behind(short.bids, False)),
+        visible=seen * mid,
+        touch_only=touch_only,
+    )
+
+
+def _behind(side: Sequence[tuple[float, float]], sells: bool) -> float:
+    return sizes.next_level_gap_bps(side, sells)

@@ -1,0 +1,143 @@
+"""What is usual for each contract: its quoted spread, how its marks and its index move, how its price does.
+
+One object a look at the market, replaced as a whole; arrays have shape (S, E) on its grid, NaN where nothing is known
+yet. Averages are exponential, with a half-life, so that they need no memory of their own.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.spreads import BPS, quoted_spread_bps, row_median
+from market.hours import is_open
+from market.models import AssetClass
+from store.snapshot import Grid, Matrix, Snapshot
+
+LOOK_S = 3.0  # over which marks are looked at for movement
+HALF_LIFE_S = 60.0
+SIGMA_FLOOR_BPS = 0.5  # per root second: no price stands still for ever
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What was usual until `time` [epoch s].
+
+    spread_bps: quoted spread, average. index_price: the last; index_moved: when it last changed [epoch s]. open_now:
+    whether the market behind the index is open. variance: of the median mid, shape (S,) [bps^2 per s]. middle: that
+    median [quote per coin]. marks: (time, marks) of the last LOOK_S, oldest first.
+    """
+
+    grid: Grid
+    time: float
+    spread_bps: Matrix
+    index_price: Matrix
+    index_moved: Matrix
+    open_now: NDArray[np.bool_]
+    variance: Matrix
+    middle: Matrix
+    marks: tuple[tuple[float, Matrix], ...] = ()
+
+    @property
+    def sigma_bps(self) -> Matrix:
+        """Standard deviation of the price over one second, shape (S,). [bps per root second]"""
+        return np.fmax(np.sqrt(self.variance), SIGMA_FLOOR_BPS)
+
+    def mark_move_bps(self, mark_price: Matrix) -> Matrix:
+        """The furthest that each mark has come from where it was in the last LOOK_S. [bps] 0 where that is unknown."""
+        move = np.zeros(mark_price.shape)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            for _, before in self.marks:
+                np.fmax(move, np.abs(mark_price / before - 1.0) * BPS, out=move)
+        return move
+
+    def rows(self, index: NDArray[np.intp], grid: Grid) -> "Usual":
+        """The same of some rows only, as `index` orders them; `grid`: the grid cut likewise."""
+        cut = {name: getattr(self, name)[index] for name in _ARRAYS}
+        return replace(self, grid=grid, marks=tuple((time, mark[index]) for time, mark in self.marks), **cut)
+
+
+_ARRAYS = ("spread_bps", "index_price", "index_moved", "open_now", "variance", "middle")
+
+
+def nothing_usual(grid: Grid, now: float) -> Usual:
+    """Before the first look."""
+    shape = grid.listed.shape
+    unknown = np.full(shape, np.nan)
+    alone = np.full(shape[0], np.nan)
+    return Usual(grid, now, unknown, unknown, unknown, _open_now(grid, now), alone, alone)
+
+
+def on_grid(usual: Usual, grid: Grid) -> Usual:
+    """What is known of the symbols that stay, on another grid; the exchanges are always the same."""
+    if usual.grid is grid:
+        return usual
+    fresh = nothing_usual(grid, usual.time)
+    kept = [symbol for symbol in grid.symbols if symbol in usual.grid.symbol_index]
+    to = np.array([grid.symbol_index[symbol] for symbol in kept], dtype=np.intp)
+    at = np.array([usual.grid.symbol_index[symbol] for symbol in kept], dtype=np.intp)
+
+    def moved(new: Matrix, old: Matrix) -> Matrix:
+        out: Matrix = new.copy()
+        out[to] = old[at]
+        return out
+
+    marks = tuple((time, moved(fresh.spread_bps, mark)) for time, mark in usual.marks)
+    return Usual(
+        grid=grid,
+        time=usual.time,
+        spread_bps=moved(fresh.spread_bps, usual.spread_bps),
+        index_price=moved(fresh.index_price, usual.index_price),
+        index_moved=moved(fresh.index_moved, usual.index_moved),
+        open_now=fresh.open_now,
+        variance=moved(fresh.variance, usual.variance),
+        middle=moved(fresh.middle, usual.middle),
+        marks=marks,
+    )
+
+
+def observe(usual: Usual, snapshot: Snapshot, usable: NDArray[np.bool_], now: float) -> Usual:
+    """Look at the market once more.
+
+    Args:
+        usual: What was usual until now, on any grid.
+        snapshot: What is known now.
+        usable: Quotes whose price is good, shape (S, E).
+        now: [epoch s]
+    """
+    usual = on_grid(usual, snapshot.grid)
+    passed_s = max(now - usual.time, 1e-3)
+    weight = 1.0 - 0.5 ** (passed_s / HALF_LIFE_S)
+    bid, ask = (np.where(usable, snapshot[name], np.nan) for name in ("bid_price", "ask_price"))
+    index, mark = snapshot["index_price"], snapshot["mark_price"]
+    middle = row_median((bid + ask) / 2.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        squared = ((middle / usual.middle - 1.0) * BPS) ** 2 / passed_s
+        changed = (index != usual.index_price) & ~np.isnan(usual.index_price)
+    marks = (*(row for row in usual.marks if now - row[0] <= LOOK_S), (now, mark))
+    return Usual(
+        grid=snapshot.grid,
+        time=now,
+        spread_bps=_averaged(usual.spread_bps, quoted_spread_bps(bid, ask), weight),
+        index_price=index,
+        index_moved=np.where(changed, now, usual.index_moved),
+        open_now=usual.open_now if now // 60.0 == usual.time // 60.0 else _open_now(snapshot.grid, now),
+        variance=_averaged(usual.variance, squared, weight),
+        middle=np.where(np.isnan(middle), usual.middle, middle),
+        marks=marks,
+    )
+
+
+def _averaged(before: Matrix, now: Matrix, weight: float) -> Matrix:
+    """One step of an average that begins with the first known value; what is not known now changes nothing."""
+    step = np.where(np.isnan(before), now, before + weight * (now - before))
+    return np.where(np.isnan(now), before, step)
+
+
+def _open_now(grid: Grid, now: float) -> NDArray[np.bool_]:
+    by_class = {asset_class: is_open(asset_class, now) for asset_class in AssetClass}
+    out = np.ones(grid.listed.shape, dtype=bool)
+    for (exchange, symbol), instrument in grid.instruments.items():
+        if not by_class[instrument.asset_class]:
+            out[grid.symbol_index[symbol], grid.exchange_index[exchange]] = False
+    return out

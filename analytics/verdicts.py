@@ -1,0 +1,131 @@
+"""Why a gap that seems to pay is not an arbitrage: the tests of pairs, each a function of its own.
+
+A test says of n routes at once which of them it refuses. They run in the order of `PAIR_TESTS`, so that every route has
+exactly one first reason; those of single quotes (`analytics.quality`) come before. Source of the classes:
+docs/decisions.md, 'What looks like an arbitrage and is not'.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.quality import Codes, Limits, Verdict
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Routes:
+    """What the tests look at, of n directed pairs whose quotes are good; every array has shape (n,).
+
+    least: net edge that is asked for [bps]. gross: entry edge at the touch, cost: of the four fills [bps]. usual_exit:
+    median of what closing earned [bps], of exit_samples samples. fresh: how far the books are apart when each is
+    divided by its own mark [bps]. anchor_age: of the older mark, anchor_apart: between the two [s]. anchor_move: the
+    larger of the two marks' latest moves [bps]. apart: between the times of which the two quotes are known to be true
+    [s]. sigma: of the price [bps per root second]. told: whether each leg that is off the others has said so since the
+    gap opened. opened: whether the gap has passed all tests before. gainful: notional that can be filled at a gain
+    [quote]. behind: from the touch to the next level [bps], NaN where depth is not known. spread: the wider of the
+    quoted spreads, now or usually [bps]. age: of the gap [s].
+    """
+
+    least: float
+    gross: Array
+    cost: Array
+    usual_exit: Array
+    exit_samples: Array
+    fresh: Array
+    anchor_age: Array
+    anchor_apart: Array
+    anchor_move: Array
+    apart: Array
+    sigma: Array
+    told: Mask
+    opened: Mask
+    gainful: Array
+    behind: Array
+    spread: Array
+    age: Array
+
+    def __len__(self) -> int:
+        return len(self.gross)
+
+
+def stale_leg(routes: Routes, _limits: Limits) -> Mask:
+    """The others moved away from a quote that has said nothing since: it may have died."""
+    return ~routes.told
+
+
+def anchor_skewed(routes: Routes, limits: Limits) -> Mask:
+    """The marks were read seconds apart, or one of them long ago."""
+    return ~((routes.anchor_apart <= limits.anchor_apart_s) & (routes.anchor_age <= limits.anchor_age_s))
+
+
+def anchor_moving(routes: Routes, limits: Limits) -> Mask:
+    """A mark runs: how far the books are from their marks is then a matter of moments."""
+    return ~(routes.anchor_move <= limits.anchor_move_bps)
+
+
+def drift_bps(routes: Routes, limits: Limits) -> Array:
+    """How far the price may have moved between the times of the two quotes: sigmas * sigma * sqrt(dt). [bps]"""
+    moved: Array = limits.sigmas * routes.sigma * np.sqrt(np.maximum(routes.apart, 0.0))
+    return moved
+
+
+def skewed_legs(routes: Routes, limits: Limits) -> Mask:
+    """What the gap leaves after costs is no more than what the price may have moved between the two quotes."""
+    return ~(routes.gross - routes.cost >= drift_bps(routes, limits))
+
+
+def no_history(routes: Routes, limits: Limits) -> Mask:
+    """A median of a few samples says nothing of what closing will earn."""
+    return routes.exit_samples < limits.exit_samples
+
+
+def standing_basis(routes: Routes, _limits: Limits) -> Mask:
+    """The gap less what the marks explain, or less what closing usually costs, does not pay.
+
+    Marks follow their books: of a gap that has been let through, they explain more and more the longer it lasts.
+    """
+    fresh = np.where(routes.opened, routes.gross, routes.fresh)
+    lasting = np.minimum(fresh, routes.gross + routes.usual_exit)
+    return ~(lasting - routes.cost >= routes.least)
+
+
+def thin_book(routes: Routes, limits: Limits) -> Mask:
+    """A genuine price, for eleven dollars."""
+    return ~(routes.gainful >= limits.thin_below)
+
+
+def single_order(routes: Routes, limits: Limits) -> Mask:
+    """Nothing near behind the touch; where depth is not known, a wide book is taken for one of single orders."""
+    unknown = np.isnan(routes.behind)
+    return np.where(unknown, ~(routes.spread <= limits.alone_bps), routes.behind > limits.alone_bps)
+
+
+def unconfirmed(routes: Routes, limits: Limits) -> Mask:
+    """The gap is younger than anybody's reaction to it."""
+    return ~(routes.age >= limits.reaction_s)
+
+
+PAIR_TESTS: tuple[tuple[Verdict, Callable[[Routes, Limits], Mask]], ...] = (
+    (Verdict.STALE_LEG, stale_leg),
+    (Verdict.ANCHOR_SKEWED, anchor_skewed),
+    (Verdict.ANCHOR_MOVING, anchor_moving),
+    (Verdict.SKEWED_LEGS, skewed_legs),
+    (Verdict.NO_HISTORY, no_history),
+    (Verdict.STANDING_BASIS, standing_basis),
+    (Verdict.THIN_BOOK, thin_book),
+    (Verdict.SINGLE_ORDER, single_order),
+    (Verdict.UNCONFIRMED, unconfirmed),
+)
+
+
+def first_reasons(routes: Routes, limits: Limits) -> Codes:
+    """The first test that refuses each route, shape (n,); Verdict.OK where none does."""
+    codes = np.full(len(routes), Verdict.OK, dtype=np.int8)
+    for verdict, test in reversed(PAIR_TESTS):
+        codes[test(routes, limits)] = verdict
+    return codes
