@@ -36,9 +36,10 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     id: symbol, exchanges and the ms of opening; fit for a URL. opened: when the gap opened; confirmed: when it had
     lasted as long as it takes to react. seen: the last look. closed, reason: None while it is open. detail: the verdict
     that ended it. net_bps: at the last look. peak_bps: highest net; gross_bps, size (base coins) and notional (quote
-    currency) are those of that moment. mean_bps: net over time, each look holding until the next.
-    edge_100ms_bps and so on: the net that stood so long after the opening; None if it had ended by then, or if it is
-    younger than that.
+    currency) are those of that moment. mean_bps: net over time, each look holding until the next; what a verdict
+    refused is in neither.
+    edge_100ms_bps and so on: the net that stood so long after the opening; None if it had ended by then, was refused,
+    or if the episode is younger than that.
     """
 
     id: str
