@@ -15,7 +15,7 @@ from desk import Desk
 from feeds.replay import ReplayError
 from layouts.app import build_app
 from settings import ConfigError, Settings, read_settings
-from sources import SourceError, open_market
+from sources import SourceError, open_market, tune_interpreter
 
 logger = logging.getLogger("perpscope")
 
@@ -83,6 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (ConfigError, SourceError, ReplayError) as error:
         print(f"perpscope: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
+    tune_interpreter()
     server = uvicorn.Server(uvicorn.Config(build_server(desk), log_level="warning", timeout_graceful_shutdown=2))
     print(f"Perpscope serves http://{settings.host}:{settings.port} (source: {settings.source})", flush=True)
     with contextlib.suppress(KeyboardInterrupt):

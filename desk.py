@@ -22,9 +22,10 @@ from analytics import funding
 from analytics.detector import Detector
 from analytics.exits import expected_exits
 from analytics.funnel import FunnelMinutes
-from analytics.opportunities import Array, Judgement, Pairs, judge_one
+from analytics.opportunities import Judgement, One, judge_one
 from analytics.quality import PRICE_TESTS, Verdict
 from analytics.quarantine import Misfit, Quarantine
+from analytics.routes import Array, Pairs
 from analytics.terms import Terms
 from feeds.exchanges import EXCHANGES
 from feeds.status import ExchangeStatus, Feed
@@ -166,8 +167,8 @@ class View:
             return Ladder(exchange, symbol, "off", self.judgement.time)
         return known or Ladder(exchange, symbol, "waiting", self.judgement.time)
 
-    def pair(self, symbol: str, buy: str, sell: str) -> Opportunity | None:
-        """One directed pair, whether or not it is among the opportunities; None if a leg is not listed."""
+    def one(self, symbol: str, buy: str, sell: str) -> One | None:
+        """One directed pair with all it was judged by, on the books as they are now; None if a leg is not listed."""
         grid = self.judgement.snapshot.grid
         if buy == sell or (buy, symbol) not in grid.instruments or (sell, symbol) not in grid.instruments:
             return None
@@ -175,9 +176,12 @@ class View:
             return None
         route = grid.symbol_index[symbol], grid.exchange_index[buy], grid.exchange_index[sell]
         exits = expected_exits(self.market.ring, self.judgement.snapshot)
-        pairs = judge_one(self.judgement, route, exits, self.market.store.depths.get)
-        (row,) = _opportunities(self.judgement, pairs, (symbol,))
-        return row
+        return judge_one(self.judgement, route, exits, self.market.store.depths.get)
+
+    def pair(self, symbol: str, buy: str, sell: str) -> Opportunity | None:
+        """One directed pair, whether or not it is among the opportunities; None if a leg is not listed."""
+        one = self.one(symbol, buy, sell)
+        return None if one is None else _opportunities(self.judgement, one.pairs, (symbol,))[0]
 
     @cached_property
     def opportunities(self) -> tuple[Opportunity, ...]:

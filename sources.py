@@ -1,5 +1,6 @@
 """Opens markets: live, simulated, or replayed. The one place that knows what each source is made of."""
 
+import gc
 import logging
 import os
 import subprocess
@@ -29,6 +30,21 @@ logger = logging.getLogger(__name__)
 
 DEMO_CATALOGUE_EVERY_S = 30.0  # the simulator lists and delists faster than any exchange
 STOP_TIMEOUT_S = 3.0
+
+
+SWITCH_S = 0.0005  # a thread that wants to run waits for another one no longer than this
+
+
+def tune_interpreter() -> None:
+    """Let threads take turns quickly, and keep the collector away from what lives as long as the process.
+
+    A change is judged within milliseconds only if no page's callback holds the interpreter for five of them, and a full
+    collection walks over every listing, which takes tens of milliseconds and frees nothing.
+    """
+    sys.setswitchinterval(SWITCH_S)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
 
 
 class SourceError(Exception):

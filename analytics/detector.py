@@ -16,8 +16,9 @@ from analytics.edges import Edges, Mask, edges
 from analytics.episodes import EpisodeBook, Look, Rules
 from analytics.exits import KeptExits, expected_exits
 from analytics.gaps import Gaps
-from analytics.opportunities import Context, Judgement, Pairs, judge, judge_routes
+from analytics.opportunities import Judgement, judge
 from analytics.quality import Codes, Limits, Verdict
+from analytics.routes import Context, Pairs, judge_routes
 from analytics.terms import Terms
 from analytics.usual import nothing_usual, observe, on_grid
 from store.ring import QuoteRing

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analytics.opportunities import Array, ExpectedExit, Ints
+from analytics.routes import Array, ExpectedExit, Ints
 from analytics.spreads import median_exit_bps
 from store.ring import QuoteRing
 from store.snapshot import Snapshot

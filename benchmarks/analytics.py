@@ -6,8 +6,9 @@ import numpy as np
 
 from analytics.costs import Costs
 from analytics.edges import edges
-from analytics.opportunities import Array, Ints, judge
+from analytics.opportunities import judge
 from analytics.quality import Limits
+from analytics.routes import Array, Ints
 from analytics.terms import Terms
 from analytics.usual import nothing_usual
 from benchmarks.decode import best_s
@@ -60,7 +61,7 @@ def _instrument(exchange: str, base: str) -> Instrument:
 
 
 def run() -> dict[str, float]:
-    """Milliseconds of one pass over (600, 11, 11), of all edges and their quotes' verdicts, of a judgement and a snapshot."""
+    """Milliseconds of a pass over (600, 11, 11), of all edges with quotes' verdicts, of a judgement and a snapshot."""
     store = _store()
     snapshot = store.snapshot()
     bid, ask = snapshot["bid_price"], snapshot["ask_price"]

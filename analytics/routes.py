@@ -1,0 +1,242 @@
+"""Some directed pairs, measured and judged: what each would earn, at which size, and the first reason against it.
+
+Everything that judges pairs (the scan of the whole market, the detector, the explanation of one) goes through
+`judge_routes`. Positions (s, buy, sell) have shape (n,) and are those of the snapshot, which may be a cut one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics import spreads
+from analytics.edges import Edges
+from analytics.fills import Fillable, book_of, fillable
+from analytics.fresh_edge import fresh_edge_bps
+from analytics.quality import Codes, Limits, Verdict
+from analytics.terms import Terms
+from analytics.usual import Usual
+from analytics.verdicts import Routes, first_reasons
+from store.depth import Ladder
+from store.snapshot import Snapshot
+
+Array = NDArray[np.float64]
+Ints = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+
+TOLD_S = 0.03  # two quotes that come this close together are of one moment
+OFF_SHARE = 1.0 / 3.0  # of a gap, from which on a leg counts as off the others
+LEAST_OTHERS = 2  # that make up what the others say
+
+# (symbol, buy, sell) index arrays of n pairs -> expected exit edge (n,) [bps] and samples behind it (n,)
+ExpectedExit = Callable[[Ints, Ints, Ints], tuple[Array, Array]]
+Books = Callable[[str, str], Ladder | None]  # exchange, symbol -> the order book as it is now
+
+
+def no_books(_exchange: str, _symbol: str) -> Ladder | None:
+    """Nothing is watched."""
+    return None
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Directed pairs, best net edge first, actionable ones before refused ones. All arrays have shape (n,).
+
+    symbol, buy, sell: positions on the snapshot's axes. Edges and costs are bps of the mean mid. entry: gross entry
+    edge at the touch; walk: what the size loses against it, 0 or less; exit_now: at today's quotes; expected_exit:
+    median over the look-back, of exit_samples samples; cost: four fills and reserve; net: entry + walk + expected_exit
+    - cost. fresh: gap of the books over their own marks. size: coins of the user's notional that each gain the least
+    that is asked, of a pair without a gap the touch; notional: size at the mean mid [quote]; profit: net on that
+    notional [quote]. capacity: largest notional whose average clears the least, gainful: notional of which each coin
+    does, visible: to which both books are known [quote], behind: from the touch to the next level [bps]; NaN where no
+    gap is. touch_only: whether no more than the touch is known. buy_price, sell_price [quote per
+    coin]. buy_age, sell_age: seconds since receipt. since: when the gap opened [epoch s], NaN without one. carry_8h:
+    bps of funding earned in eight hours, NaN if unknown. verdict: `Verdict` codes. gap: whether the touch clears the
+    costs. actionable: a gap, verdict OK and a size.
+    """
+
+    symbol: Ints
+    buy: Ints
+    sell: Ints
+    buy_price: Array
+    sell_price: Array
+    entry: Array
+    walk: Array
+    exit_now: Array
+    expected_exit: Array
+    exit_samples: Array
+    cost: Array
+    net: Array
+    fresh: Array
+    size: Array
+    notional: Array
+    profit: Array
+    capacity: Array
+    gainful: Array
+    visible: Array
+    behind: Array
+    touch_only: Mask
+    buy_age: Array
+    sell_age: Array
+    since: Array
+    carry_8h: Array
+    verdict: Codes
+    gap: Mask
+    actionable: Mask
+
+    def __len__(self) -> int:
+        return len(self.symbol)
+
+    def ordered(self, order: Ints) -> "Pairs":
+        """The same pairs in another order, or some of them."""
+        return Pairs(**{name: getattr(self, name)[order] for name in self.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a judgement rests on besides the quotes, all of the same rows as the snapshot.
+
+    usual: what is usual for each contract. since, opened: of the gaps, shape (S, E, E). expected_exit: what closing is
+    expected to earn. books: the order books that are watched.
+    """
+
+    terms: Terms
+    limits: Limits
+    usual: Usual
+    since: Array
+    opened: Mask
+    expected_exit: ExpectedExit
+    books: Books = no_books
+
+
+def judge_routes(
+    snapshot: Snapshot, now: float, found: Edges, context: Context, s: Ints, buy: Ints, sell: Ints
+) -> Pairs:
+    """Measure n directed pairs and say the first reason against each. now: [epoch s]. found: edges of the snapshot."""
+    pairs = _measured(snapshot, now, found, context, s, buy, sell)
+    at = np.flatnonzero(pairs.gap)
+    verdict = pairs.verdict.copy()
+    if at.size:
+        verdict[at] = first_reasons(routes_of(snapshot, now, found, context, pairs.ordered(at)), context.limits)
+    with np.errstate(invalid="ignore"):
+        worth = (pairs.size > 0.0) & (pairs.net >= context.terms.min_net_bps)
+    return replace(pairs, verdict=verdict, actionable=pairs.gap & (verdict == Verdict.OK) & worth)
+
+
+def _measured(snapshot: Snapshot, now: float, found: Edges, context: Context, s: Ints, buy: Ints, sell: Ints) -> Pairs:
+    """The pairs with all figures, and with what their quotes alone say against them."""
+    terms = context.terms
+    bid, ask, mark = snapshot["bid_price"], snapshot["ask_price"], snapshot["mark_price"]
+    gross, cost, verdict = found.entry[s, buy, sell], found.cost[s, buy, sell], found.pair[s, buy, sell]
+    expected, samples = context.expected_exit(s, buy, sell)
+    since = context.since[s, buy, sell]
+    with np.errstate(invalid="ignore"):
+        gap = (verdict == Verdict.OK) & ~np.isnan(since) & (gross - cost >= terms.min_net_bps)
+    mean_mid = (bid[s, buy] + ask[s, buy] + bid[s, sell] + ask[s, sell]) / 4.0
+    touch = spreads.touch_size(snapshot["ask_size"][s, buy], snapshot["bid_size"][s, sell])
+    size = np.fmin(touch, terms.notional / mean_mid) + 0.0 * touch  # an unknown touch stays unknown
+    walk = np.zeros(len(s))
+    capacity, gainful, visible, behind = (np.full(len(s), np.nan) for _ in range(4))
+    touch_only = np.ones(len(s), dtype=bool)
+    for i in np.flatnonzero(gap).tolist():
+        least = terms.min_net_bps + cost[i] + np.fmax(-expected[i], 0.0)
+        fill = _fillable(snapshot, context, int(s[i]), int(buy[i]), int(sell[i]), float(least))
+        size[i], walk[i], capacity[i], gainful[i] = fill.size, fill.walk_bps, fill.capacity, fill.gainful
+        visible[i], behind[i], touch_only[i] = fill.visible, fill.behind_bps, fill.touch_only
+    net = spreads.net_edge_bps(gross + walk, expected, cost)
+    hourly = spreads.funding_per_hour(snapshot["funding_rate"], snapshot["funding_interval_h"])
+    age_s = snapshot.age_s(now)
+    return Pairs(
+        symbol=s,
+        buy=buy,
+        sell=sell,
+        buy_price=ask[s, buy],
+        sell_price=bid[s, sell],
+        entry=gross,
+        walk=walk,
+        exit_now=found.entry[s, sell, buy],
+        expected_exit=expected,
+        exit_samples=samples,
+        cost=cost,
+        net=net,
+        fresh=fresh_edge_bps(ask[s, buy], bid[s, sell], mark[s, buy], mark[s, sell]),
+        size=size,
+        notional=size * mean_mid,
+        profit=size * mean_mid * net / spreads.BPS,
+        capacity=capacity,
+        gainful=gainful,
+        visible=visible,
+        behind=behind,
+        touch_only=touch_only,
+        buy_age=age_s[s, buy],
+        sell_age=age_s[s, sell],
+        since=np.where(gap, since, np.nan),
+        carry_8h=(hourly[s, sell] - hourly[s, buy]) * 8.0 * spreads.BPS,
+        verdict=verdict,
+        gap=gap,
+        actionable=np.zeros(len(s), dtype=bool),
+    )
+
+
+def _fillable(snapshot: Snapshot, context: Context, s: int, buy: int, sell: int, least_bps: float) -> Fillable:
+    grid = snapshot.grid
+    symbol = grid.symbols[s]
+    long, short = (
+        book_of(
+            context.books(grid.exchanges[e], symbol),
+            tuple(snapshot.data[:4, s, e].tolist()),
+            float(grid.lot_size[s, e]),
+            float(grid.min_notional[s, e]),
+        )
+        for e in (buy, sell)
+    )
+    return fillable(long, short, context.terms.notional, least_bps)
+
+
+def routes_of(snapshot: Snapshot, now: float, found: Edges, context: Context, pairs: Pairs) -> Routes:
+    """What the tests of pairs look at, of pairs with a gap."""
+    usual, s, buy, sell = context.usual, pairs.symbol, pairs.buy, pairs.sell
+    anchored = snapshot["funding_received_time"]
+    true_at = snapshot["received_time"] - snapshot["lag_s"]
+    move = usual.mark_move_bps(snapshot["mark_price"])
+    spread = np.fmax(usual.spread_bps, spreads.quoted_spread_bps(snapshot["bid_price"], snapshot["ask_price"]))
+    return Routes(
+        least=context.terms.min_net_bps,
+        gross=pairs.entry,
+        cost=pairs.cost,
+        usual_exit=pairs.expected_exit,
+        exit_samples=pairs.exit_samples,
+        fresh=pairs.fresh,
+        anchor_age=now - np.minimum(anchored[s, buy], anchored[s, sell]),
+        anchor_apart=np.abs(anchored[s, buy] - anchored[s, sell]),
+        anchor_move=np.fmax(move[s, buy], move[s, sell]),
+        apart=np.abs(true_at[s, buy] - true_at[s, sell]),
+        sigma=usual.sigma_bps[s],
+        told=_told(snapshot, found, s, buy, sell, pairs.since),
+        opened=context.opened[s, buy, sell],
+        gainful=pairs.gainful,
+        behind=pairs.behind,
+        spread=np.fmax(spread[s, buy], spread[s, sell]),
+        age=now - pairs.since,
+    )
+
+
+def _told(snapshot: Snapshot, found: Edges, s: Ints, buy: Ints, sell: Ints, since: Array) -> Mask:
+    """Whether each leg that stands off the others has said so since the gap opened, shape (n,).
+
+    What the others say is the median of their good mids; without two of them, either leg may be the one that died.
+    """
+    bid, ask, received = snapshot["bid_price"], snapshot["ask_price"], snapshot["received_time"]
+    mids = np.where(found.good, (bid + ask) / 2.0, np.nan)[s]
+    n = np.arange(len(s))
+    mids[n, buy] = mids[n, sell] = np.nan
+    others = spreads.row_median(mids)
+    few = np.sum(~np.isnan(mids), axis=1) < LEAST_OTHERS
+    with np.errstate(invalid="ignore"):
+        least = OFF_SHARE * (bid[s, sell] - ask[s, buy])
+        long_told = (received[s, buy] >= since - TOLD_S) | (others - ask[s, buy] <= least)
+        short_told = (received[s, sell] >= since - TOLD_S) | (bid[s, sell] - others <= least)
+        both = np.minimum(received[s, buy], received[s, sell]) >= since - TOLD_S
+    told: Mask = np.where(few, both, long_told & short_told)
+    return told
