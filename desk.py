@@ -35,6 +35,7 @@ from store.depth import Ladder, Wishes
 from store.funding import FundingLog
 from store.ring import QuoteRing
 from store.snapshot import SnapshotStore
+from store.tape import Tape
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class Market:
     quarantine: Quarantine = field(default_factory=Quarantine)
     funding: FundingLog = field(default_factory=FundingLog)
     funnel: FunnelMinutes = field(default_factory=FunnelMinutes)
+    tape: Tape = field(default_factory=Tape)
     detector: Detector = field(init=False)
     delays: deque[float] = field(default_factory=lambda: deque(maxlen=DELAYS))
 
@@ -78,6 +80,7 @@ class Market:
         """Drop what is remembered of a contract, because its name or unit now means another thing."""
         for memory in (self.ring, self.quarantine, self.funding):
             memory.forget(exchange, symbol)
+        self.tape.forget(symbol, exchange)
 
 
 @dataclass(frozen=True)
@@ -320,6 +323,11 @@ class Desk:
         if self._wishes.look(symbol, names, time.monotonic()):
             self._ask_for_books(self.market)
 
+    def study(self, symbol: str, exchanges: Sequence[str]) -> None:
+        """Record every change of mid of a symbol on these exchanges for a while: lead and lag need them."""
+        grid = self.view.judgement.snapshot.grid
+        self.market.tape.track(symbol, [name for name in exchanges if (name, symbol) in grid.instruments], time.time())
+
     def _ask_for_books(self, market: Market) -> None:
         """What somebody looks at comes first, then what would help to judge the gaps; the feeds have a cap."""
         looked = self._wishes.wanted(time.monotonic())
@@ -330,7 +338,9 @@ class Desk:
 
     def _opened(self, source: str) -> Market:
         market = self._open_market(source)
-        market.detector = Detector(market.store, market.ring, self._limits, self._terms, market.quarantine.mask)
+        market.detector = Detector(
+            market.store, market.ring, self._limits, self._terms, market.quarantine.mask, market.tape
+        )
         if self.overrides.entries:
             market.feed.reload(self.overrides)
         return market

@@ -23,6 +23,7 @@ from analytics.terms import Terms
 from analytics.usual import nothing_usual, observe, on_grid
 from store.ring import QuoteRing
 from store.snapshot import Changed, Grid, Snapshot, SnapshotStore, with_fees
+from store.tape import Tape
 
 Route = tuple[str, str, str]  # symbol, buy, sell
 Ints = NDArray[np.intp]
@@ -72,9 +73,10 @@ class Detector:
         limits: Limits,
         terms: Terms,
         held: Callable[[Grid], Mask] = never_held,
+        tape: Tape | None = None,
         rules: Rules | None = None,
     ) -> None:
-        """held: which contracts are in quarantine, shape (S, E)."""
+        """held: which contracts are in quarantine, shape (S, E). tape: where mids of studied contracts go."""
         self.limits = limits
         self.terms = terms
         self.candidates: dict[Route, Candidate] = {}
@@ -83,6 +85,8 @@ class Detector:
         self._ring = ring
         self._exits = KeptExits(ring)
         self._held_now = held
+        self._tape = tape
+        self._studied: dict[str, tuple[str, ...]] = {}  # by exchange
         self._lock = threading.Lock()
         self._alive = True
         self._due: dict[int, float] = {}  # row -> when to look at it again
@@ -112,6 +116,7 @@ class Detector:
         """Judge the whole market. now: [epoch s]. feeds_alive: False if what writes the quotes has stopped."""
         with self._lock:
             self._alive = feeds_alive
+            self._studied = {} if self._tape is None else self._tape.tracked(now)
             snapshot = self._store.snapshot()
             self._on(snapshot.grid, now)
             self._held = self._held_now(snapshot.grid)
@@ -205,6 +210,27 @@ class Detector:
             self._follow(snapshot, rows, pairs, now)
         self._note_refused(snapshot, rows, codes, found, now)
         self._codes[rows] = codes
+        if self._studied:
+            self._record(snapshot, found)
+
+    def _record(self, snapshot: Snapshot, found: Edges) -> None:
+        """Write the mids of studied contracts on the tape."""
+        at = {symbol: row for row, symbol in enumerate(snapshot.symbols)}
+        fields = ("received_time", "event_time", "bid_price", "ask_price")
+        for exchange, symbols in self._studied.items():
+            e = snapshot.grid.exchange_index[exchange]
+            for symbol in symbols:
+                row = at.get(symbol)
+                if row is None:
+                    continue
+                received, event, bid, ask = (float(snapshot[name][row, e]) for name in fields)
+                self._tape.add(  # type: ignore[union-attr]
+                    symbol,
+                    exchange,
+                    received_time=received,
+                    event_time=event + float(snapshot.floor_s[e]),
+                    mid=(bid + ask) / 2.0 if found.good[row, e] else float("nan"),
+                )
 
     def _open_on(self, snapshot: Snapshot) -> list[tuple[int, int, int]]:
         """Positions on a cut snapshot of the routes whose episode is open."""

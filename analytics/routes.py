@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from analytics import spreads
 from analytics.edges import Edges
-from analytics.fills import Fillable, book_of, fillable
+from analytics.fills import book_of, fillable
 from analytics.fresh_edge import fresh_edge_bps
 from analytics.quality import Codes, Limits, Verdict
+from analytics.size import Book
 from analytics.terms import Terms
 from analytics.usual import Usual
 from analytics.verdicts import Routes, first_reasons
@@ -45,7 +46,7 @@ class Pairs:
 
     symbol, buy, sell: positions on the snapshot's axes. Edges and costs are bps of the mean mid. entry: gross entry
     edge at the touch; walk: what the size loses against it, 0 or less; exit_now: at today's quotes; expected_exit:
-    median over the look-back, of exit_samples samples; cost: four fills and reserve; net: entry + walk + expected_exit
+    median over the look-back, of exit_samples samples, NaN while they are too few; cost: four fills and reserve; net: entry + walk + expected_exit
     - cost. fresh: gap of the books over their own marks. size: coins of the user's notional that each gain the least
     that is asked, of a pair without a gap the touch; notional: size at the mean mid [quote]; profit: net on that
     notional [quote]. capacity: largest notional whose average clears the least, gainful: notional of which each coin
@@ -130,6 +131,7 @@ def _measured(snapshot: Snapshot, now: float, found: Edges, context: Context, s:
     bid, ask, mark = snapshot["bid_price"], snapshot["ask_price"], snapshot["mark_price"]
     gross, cost, verdict = found.entry[s, buy, sell], found.cost[s, buy, sell], found.pair[s, buy, sell]
     expected, samples = context.expected_exit(s, buy, sell)
+    expected = np.where(samples >= context.limits.exit_samples, expected, np.nan)  # a few say nothing
     since = context.since[s, buy, sell]
     with np.errstate(invalid="ignore"):
         gap = (verdict == Verdict.OK) & ~np.isnan(since) & (gross - cost >= terms.min_net_bps)
@@ -141,7 +143,8 @@ def _measured(snapshot: Snapshot, now: float, found: Edges, context: Context, s:
     touch_only = np.ones(len(s), dtype=bool)
     for i in np.flatnonzero(gap).tolist():
         least = terms.min_net_bps + cost[i] + np.fmax(-expected[i], 0.0)
-        fill = _fillable(snapshot, context, int(s[i]), int(buy[i]), int(sell[i]), float(least))
+        books = books_of(snapshot, context, int(s[i]), int(buy[i]), int(sell[i]))
+        fill = fillable(*books, terms.notional, float(least))
         size[i], walk[i], capacity[i], gainful[i] = fill.size, fill.walk_bps, fill.capacity, fill.gainful
         visible[i], behind[i], touch_only[i] = fill.visible, fill.behind_bps, fill.touch_only
     net = spreads.net_edge_bps(gross + walk, expected, cost)
@@ -179,7 +182,8 @@ def _measured(snapshot: Snapshot, now: float, found: Edges, context: Context, s:
     )
 
 
-def _fillable(snapshot: Snapshot, context: Context, s: int, buy: int, sell: int, least_bps: float) -> Fillable:
+def books_of(snapshot: Snapshot, context: Context, s: int, buy: int, sell: int) -> tuple[Book, Book]:
+    """What is known of the books of both legs of a pair."""
     grid = snapshot.grid
     symbol = grid.symbols[s]
     long, short = (
@@ -191,7 +195,7 @@ def _fillable(snapshot: Snapshot, context: Context, s: int, buy: int, sell: int,
         )
         for e in (buy, sell)
     )
-    return fillable(long, short, context.terms.notional, least_bps)
+    return long, short
 
 
 def routes_of(snapshot: Snapshot, now: float, found: Edges, context: Context, pairs: Pairs) -> Routes:

@@ -15,6 +15,10 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from analytics.quality import Verdict
 from api import filters as ask
 from api.depth import add_depth
+from api.detection import add_detection
+from api.episodes import add_episodes
+from api.explain import add_explain
+from api.funding import add_funding
 from api.models import (
     ExchangeRow,
     FundingRow,
@@ -336,6 +340,10 @@ def build(desk: Desk) -> APIRouter:
         " coins, notional and profit quote currency. Pairs with a reason against them only if asked for.",
     )
     add_depth(api, desk)
+    add_explain(api, desk)
+    add_funding(api, desk)
+    add_episodes(api, desk)
+    add_detection(api, desk)
     add_reload(api, desk)
     # Last, or it would answer for all others: without it a mistyped path is answered with the pages.
     api.add_api_route("/{path:path}", _nowhere, include_in_schema=False)
