@@ -32,6 +32,7 @@ from feeds.status import ExchangeStatus, Feed
 from market.overrides import Change
 from settings import Settings, read_overrides
 from store.depth import Ladder, Wishes
+from store.episodes import EpisodeFile
 from store.funding import FundingLog
 from store.ring import QuoteRing
 from store.snapshot import SnapshotStore
@@ -41,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 BEAT_WITHIN_S = 1.5  # a feed thread that has not been heard for this long is stuck, and its quotes with it
 LOOK_S = 30.0  # an order book is watched for this long after the last look at it
-DETECT_EVERY_S = 0.002
+DETECT_EVERY_S = 0.004
 DELAYS = 20_000  # detection delays that are remembered
 AGAIN = 8  # judgements of one view by other terms that are kept
 
@@ -74,7 +75,13 @@ class Market:
     funnel: FunnelMinutes = field(default_factory=FunnelMinutes)
     tape: Tape = field(default_factory=Tape)
     detector: Detector = field(init=False)
+    episode_file: EpisodeFile = field(init=False)
     delays: deque[float] = field(default_factory=lambda: deque(maxlen=DELAYS))
+
+    def end(self) -> None:
+        """Close what is open, on the thread that detects, once nothing of this market is judged any more."""
+        self.detector.episodes.end(time.time())
+        self.episode_file.close()
 
     def forget(self, exchange: str, symbol: str) -> None:
         """Drop what is remembered of a contract, because its name or unit now means another thing."""
@@ -301,7 +308,6 @@ class Desk:
         for thread in self._threads:
             thread.join(timeout=2.0)
         self.market.feed.stop()
-        self.market.detector.episodes.end(time.time())
 
     def switch(self, source: str) -> None:
         """Close this market and open another. Takes as long as both take: call it off the event loop."""
@@ -312,7 +318,6 @@ class Desk:
             self.view = view
             self._wishes.clear()
             old.feed.stop()
-            old.detector.episodes.end(time.time())
             market.feed.start()
             logger.info("source is now %s", source)
 
@@ -338,8 +343,19 @@ class Desk:
 
     def _opened(self, source: str) -> Market:
         market = self._open_market(source)
+        keep = self.settings.keep_in if not market.source.simulated else ""
+        kept = Path(keep).expanduser() if keep else None
+        if kept is not None:
+            market.funding = FundingLog(kept / "funding.jsonl")
+        market.episode_file = EpisodeFile(None if kept is None else kept / "episodes.jsonl")
         market.detector = Detector(
-            market.store, market.ring, self._limits, self._terms, market.quarantine.mask, market.tape
+            market.store,
+            market.ring,
+            self._limits,
+            self._terms,
+            market.quarantine.mask,
+            market.tape,
+            EpisodeBook(episode_rules(self._terms), market.episode_file.append, market.episode_file.read()),
         )
         if self.overrides.entries:
             market.feed.reload(self.overrides)
@@ -396,8 +412,11 @@ class Desk:
 
     def _detect(self) -> None:
         """Judge what changes as soon as it does."""
+        market = self.market
         while not self._stop.is_set():
-            market = self.market
+            if market is not self.market:
+                market.end()
+                market = self.market
             try:
                 told = market.detector.step(time.time())
                 done = time.perf_counter()
@@ -406,6 +425,7 @@ class Desk:
                 logger.exception("what changed could not be judged")  # as above: the next change is judged again
                 self._stop.wait(self.settings.judge_every_s)
             self._stop.wait(DETECT_EVERY_S)
+        market.end()
 
     def _judge(self, market: Market) -> View:
         now = time.time()

@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     catalogue_every_s: Positive = 300.0  # how often listings are read again
     picows: tuple[str, ...] = ()  # exchanges whose sockets are read with the optional package picows
     record_to: str = ""  # folder for raw frames; empty: do not record
+    keep_in: str = ""  # folder for episodes and funding payments of the live market; empty: kept in memory only
     overrides: str = ""  # file of overrides of names, units and pairings; empty: none
 
     replay_speed: Positive = 1.0

@@ -60,6 +60,11 @@ def never_held(grid: Grid) -> Mask:
     return np.zeros(grid.listed.shape, dtype=bool)
 
 
+def episode_rules(terms: Terms) -> Rules:
+    """When the episodes of a detector open and close."""
+    return Rules(terms.min_net_bps, terms.min_net_bps - CLOSE_BELOW_BPS, DEBOUNCE_S)
+
+
 class Detector:
     """Gaps, candidates and episodes of one market.
 
@@ -74,13 +79,15 @@ class Detector:
         terms: Terms,
         held: Callable[[Grid], Mask] = never_held,
         tape: Tape | None = None,
-        rules: Rules | None = None,
+        episodes: EpisodeBook | None = None,
     ) -> None:
-        """held: which contracts are in quarantine, shape (S, E). tape: where mids of studied contracts go."""
+        """held: which contracts are in quarantine, shape (S, E). tape: where mids of studied contracts go. episodes: the
+        book to keep, by `episode_rules`; a new one by default.
+        """
         self.limits = limits
         self.terms = terms
         self.candidates: dict[Route, Candidate] = {}
-        self.episodes = EpisodeBook(rules or Rules(terms.min_net_bps, terms.min_net_bps - CLOSE_BELOW_BPS, DEBOUNCE_S))
+        self.episodes = episodes or EpisodeBook(episode_rules(terms))
         self._store = store
         self._ring = ring
         self._exits = KeptExits(ring)
