@@ -218,7 +218,7 @@ class DepthWatch:
         """The sockets of these topics are down, silent or not understood."""
         self._mark(topics, "lost")
 
-    def on_gap(self, topic: str) -> None:
+    def on_resync(self, topic: str) -> None:
         """A topic has lost its thread; its session asks for it again."""
         self._mark((topic,), "resyncing")
 
@@ -263,8 +263,8 @@ class _DepthOnly:
     def on_feed_error(self, session: Session, error: FeedError, frame: bytes | str) -> None:
         self._feed.on_feed_error(session, error, frame)
 
-    def on_gap(self, session: Session, resync: Resync) -> None:
-        self._feed.on_gap(session, resync)
+    def on_resync(self, session: Session, resync: Resync) -> None:
+        self._feed.on_resync(session, resync)
 
     def on_request_failed(self, session: Session, error: RequestFailed) -> None:
         self._feed.on_request_failed(session, error)

@@ -308,11 +308,12 @@ class ExchangeFeed:
             self.log.add("error", "message", f"{session.name}: unreadable frames: {error.detail[:SAMPLE_CHARACTERS]}")
         logger.debug("%s: %r", error, frame[:SAMPLE_CHARACTERS])
 
-    def on_gap(self, session: Session, resync: Resync) -> None:
-        self.gaps += 1
+    def on_resync(self, session: Session, resync: Resync) -> None:
         self._sink.lose(self.exchange.name, self.exchange.symbols_of((resync.topic,), self.instruments))
-        self.depth.on_gap(resync.topic)
-        self.log.add("warning", "gap", f"{session.name}: {resync.topic}: {resync.reason}")
+        self.depth.on_resync(resync.topic)
+        if resync.missed:
+            self.gaps += 1
+            self.log.add("warning", "gap", f"{session.name}: {resync.topic}: {resync.reason}")
 
     def on_request_failed(self, session: Session, error: RequestFailed) -> None:
         self.log.add("warning", "request", error.detail)

@@ -39,6 +39,7 @@ REFUSED_RETRY_S = (5.0, 60.0)  # what the catalogue still holds to be trading is
 GARBLED_S = 5.0  # after an unreadable frame, an unknown one is doubted too
 SETTLE_S = 0.5  # from the last subscription sent until polled quotes can be joined to the stream
 
+_WAITING = float("inf")
 _CONTROL = frozenset({Ack, Reply, Resync, Closing, CatalogueChanged, ServerTime})
 
 
@@ -55,7 +56,7 @@ class Listener(Protocol):
 
     def on_feed_error(self, session: "Session", error: FeedError, frame: bytes | str) -> None: ...
 
-    def on_gap(self, session: "Session", resync: Resync) -> None: ...
+    def on_resync(self, session: "Session", resync: Resync) -> None: ...
 
     def on_request_failed(self, session: "Session", error: RequestFailed) -> None: ...
 
@@ -118,7 +119,7 @@ class Session:
         self._ids = itertools.count(1)
         self._pending: dict[str, tuple[str, ...]] = {}
         self._outbox: asyncio.Queue[tuple[tuple[str, ...], bool]] = asyncio.Queue()
-        self._asked_again: dict[str, float] = {}  # by topic, monotonic s
+        self._asked_again: dict[str, float] = {}  # by topic, monotonic s; infinity until it is sent
         self._to_resync: set[str] = set()
         self._doubt = False
         self._anew_at = 0.0  # the earliest time to begin anew once more, monotonic s
@@ -189,16 +190,21 @@ class Session:
 
     def subscribe_again(self, topics: Sequence[str]) -> None:
         """Give up what is known of some topics, and begin them anew on the open socket."""
-        again = tuple(topic for topic in topics if topic in self.topics)
-        self._asked_again.update(dict.fromkeys(again, time.monotonic()))
+        waiting = {topic for topic, when in self._asked_again.items() if when == _WAITING}
+        again = tuple(topic for topic in topics if topic in self.topics and topic not in waiting)
+        self._asked_again.update(dict.fromkeys(again, _WAITING))
         self.decoder.reset(again)
-        self._ask(again, False)
-        self._ask(again, True)
+        for portion in self._portions(again):  # each without a long pause: some exchanges take one topic a message
+            self._outbox.put_nowait((portion, False))
+            self._outbox.put_nowait((portion, True))
 
     def _ask(self, topics: tuple[str, ...], subscribe: bool) -> None:
+        for portion in self._portions(topics):
+            self._outbox.put_nowait((portion, subscribe))
+
+    def _portions(self, topics: tuple[str, ...]) -> list[tuple[str, ...]]:
         size = self.plan.topics_per_message
-        for start in range(0, len(topics), size):
-            self._outbox.put_nowait((topics[start : start + size], subscribe))
+        return [topics[start : start + size] for start in range(0, len(topics), size)]
 
     async def _send_requests(self, transport: Transport) -> None:
         """Send what was asked for, in the portions and at the pace the exchange allows."""
@@ -208,6 +214,8 @@ class Session:
             request_id = str(next(self._ids))
             if subscribe:
                 self._pending[request_id] = topics
+                now = time.monotonic()
+                self._asked_again.update((topic, now) for topic in topics if topic in self._asked_again)
                 message = self.exchange.subscribe(topics, request_id)
             else:
                 message = self.exchange.unsubscribe(topics, request_id)
@@ -302,8 +310,7 @@ class Session:
             self._anew_due = True
 
     def _resync(self, word: Resync) -> None:
-        if word.missed:
-            self._listener.on_gap(self, word)
+        self._listener.on_resync(self, word)
         if time.monotonic() - self._asked_again.get(word.topic, -IN_FLIGHT_S) >= IN_FLIGHT_S:
             self._to_resync.add(word.topic)
             self._resync_due()

@@ -212,8 +212,9 @@ class Decoder(fields.ContractDecoder):
 
     def _lost(self, exchange_symbol: str, state: _DeepBook, reason: str) -> list[Word]:
         """Give the book up until it comes whole, and ask for that once."""
-        asked, state.lost, state.book = state.lost, True, None
-        return [] if asked else [Resync(f"{DEPTH_CHANNEL}:{exchange_symbol}", reason)]
+        asked, missed = state.lost, state.book is not None
+        state.lost, state.book = True, None
+        return [] if asked else [Resync(f"{DEPTH_CHANNEL}:{exchange_symbol}", reason, missed)]
 
     def _is_foreign(self, exchange_symbol: str) -> bool:
         return _DATED.search(exchange_symbol) is not None

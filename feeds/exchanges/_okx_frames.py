@@ -249,8 +249,9 @@ class Decoder(fields.ContractDecoder):
 
     def _lost(self, topic: str, state: _OpenBook, reason: str) -> list[Word]:
         """Give the book up until the next snapshot, and ask for that once."""
-        asked, state.lost, state.book = state.lost, True, None
-        return [] if asked else [Resync(topic, reason)]
+        asked, missed = state.lost, state.book is not None
+        state.lost, state.book = True, None
+        return [] if asked else [Resync(topic, reason, missed)]
 
     def _instruments(self, rows: list[Any]) -> list[Word]:
         """Announce what differs from the catalogue: whether the channel starts with a full list is not settled."""

@@ -213,7 +213,7 @@ class Decoder(fields.ContractDecoder):
             raise UnknownMessage(NAME, f"a book of type {message.type!r:.40}")
         elif not window.known:
             window.missed = max(window.missed, message.sequence)
-            return self._lost(message, window, "a change came before any snapshot")
+            return self._lost(message, window, "a change came before any snapshot", missed=False)
         elif message.sequence <= window.sequence:
             self.outdated += 1
             if message.sequence == window.sequence:
@@ -233,7 +233,9 @@ class Decoder(fields.ContractDecoder):
         quote = self._quote(contract, window, event_time, received_time)
         return (quote, self._depth(contract, window, event_time, received_time)) if self._deep else (quote,)
 
-    def _lost(self, message: _RealFrame | _ScaledFrame, window: _Window, reason: str) -> Sequence[Word]:
+    def _lost(
+        self, message: _RealFrame | _ScaledFrame, window: _Window, reason: str, missed: bool = True
+    ) -> Sequence[Word]:
         """Give the book up until the next snapshot, and ask for one once."""
         asked, window.lost, window.known = window.lost, True, False
         if asked:
@@ -241,7 +243,7 @@ class Decoder(fields.ContractDecoder):
         topic = SCALED_BOOK_TOPIC
         if type(message) is _RealFrame:
             topic = QUOTE_TOPIC if message.depth == 1 else DEPTH_TOPIC
-        return (Resync(f"{topic}{message.symbol}", reason),)
+        return (Resync(f"{topic}{message.symbol}", reason, missed),)
 
     def _quote(
         self, contract: fields.Contract, window: _Window, event_time: float | None, received_time: float

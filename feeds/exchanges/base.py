@@ -111,7 +111,7 @@ class Reply(msgspec.Struct, frozen=True):
 class Resync(msgspec.Struct, frozen=True):
     """This topic has lost its thread: unsubscribe and subscribe again.
 
-    missed: whether changes were lost. If not, the topic has never begun, and there is no gap to tell of.
+    missed: whether changes of a book that was known were lost. If not, none has come yet: no gap to tell of.
     """
 
     topic: str

@@ -178,7 +178,7 @@ class Decoder(fields.ContractDecoder):
             if touch.lost:
                 return []
             touch.lost = True
-            return [Resync(f"{QUOTE_TOPIC}{top.s}", "a change came before any snapshot")]
+            return [Resync(f"{QUOTE_TOPIC}{top.s}", "a change came before any snapshot", missed=False)]
         elif top.u <= contract.last_id:
             self.outdated += 1
             return []
@@ -269,7 +269,7 @@ class Decoder(fields.ContractDecoder):
         if not known and not may_resync:
             return []
         state.resynced_time = received_time
-        return [Resync(topic, reason)]
+        return [Resync(topic, reason, missed=known)]
 
     def _is_foreign(self, exchange_symbol: str) -> bool:
         return _DATED.search(exchange_symbol) is not None

@@ -255,6 +255,31 @@ def test_what_cannot_notice_a_loss_is_begun_anew_after_an_unreadable_frame(monke
     asyncio.run(scenario())
 
 
+def test_what_already_waits_to_be_begun_anew_is_not_queued_once_more(monkeypatch):
+    """One topic a message at a slow pace: each new doubt would otherwise double what is still to be sent."""
+    monkeypatch.setattr(Decoder, "notices_loss", False)
+    monkeypatch.setattr(session, "RESYNC_EVERY_S", 0.05)
+
+    async def scenario():
+        server = Server()
+        server.listing = listing(4)
+        plan = {"topics_per_message": 1, "messages_per_s": 4.0}
+
+        def asked(topic: str) -> list[object]:
+            return [message["op"] for _, message in server.requests if topic in message["topics"]]
+
+        async with server.running(), running(server, **plan) as (feed, _):
+            await until(lambda: feed.status().state == "live")
+            (socket,) = server.sockets
+            await socket.send("{")
+            await until(lambda: asked("C0") == ["sub", "unsub", "sub"])
+            await socket.send("{")
+            await until(lambda: asked("C0") == ["sub", "unsub", "sub", "unsub", "sub"])
+            assert asked("C3") == ["sub", "unsub", "sub"]
+
+    asyncio.run(scenario())
+
+
 def test_garbage_is_counted_and_the_next_frame_is_read():
     async def scenario():
         server = Server()

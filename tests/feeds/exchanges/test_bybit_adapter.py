@@ -192,7 +192,9 @@ def test_changes_are_merged_into_a_whole_top_of_book(decoder):
 def test_a_change_without_a_snapshot_asks_for_one_once(decoder):
     frame = top(BID, [], kind="delta")
 
-    assert decoder.feed(frame, 1.0) == [Resync("orderbook.1.BTCUSDT", "a change came before any snapshot")]
+    assert decoder.feed(frame, 1.0) == [
+        Resync("orderbook.1.BTCUSDT", "a change came before any snapshot", missed=False)
+    ]
     assert decoder.feed(frame, 1.0) == []
     decoder.reset(["orderbook.1.BTCUSDT"])
     assert decoder.feed(top(BID, ASK, u=1), 1.0)

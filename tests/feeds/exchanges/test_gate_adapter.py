@@ -285,7 +285,7 @@ def test_a_deep_book_is_a_chain(decoder):
     assert decoder.feed(whole, 7.0)
     assert decoder.feed(book(11, [["101", "1"]], first=11), 7.0) == [Resync(lost, "the book is crossed")]
     decoder.reset([lost])
-    assert decoder.feed(book(11, first=11), 7.0) == [Resync(lost, "change 11 after -1")]
+    assert decoder.feed(book(11, first=11), 7.0) == [Resync(lost, "change 11 after -1", missed=False)]
 
 
 LISTED = {"contract": "BTC_USDT", "highest_bid": "100", "highest_size": "20", "lowest_ask": "101", "lowest_size": "30"}

@@ -242,7 +242,9 @@ def test_a_change_that_comes_too_late_ends_the_book(decoder):
 def test_a_change_without_a_book_asks_for_one_once(decoder):
     change = book(BID, [], "incremental")
 
-    assert decoder.feed(change, 7.0) == (Resync("orderbook_p:BTCUSDT", "a change came before any snapshot"),)
+    assert decoder.feed(change, 7.0) == (
+        Resync("orderbook_p:BTCUSDT", "a change came before any snapshot", missed=False),
+    )
     assert decoder.feed(change, 7.0) == ()
     assert decoder.feed(book(BID, ASK), 7.0)
 
