@@ -55,8 +55,8 @@ class Coindcx(Exchange):
         super().__init__(fair, seed, instruments)
         self.market = RelayMarket(self.listings, fair, seed, instruments)
         self.memories: dict[tuple[str, int, int], DepthMemory] = {}
-        self.versions: dict[tuple[int, int], int] = {}  # of books without listeners
         self.snapshot_due: dict[tuple[str, int, int], int] = {}
+        self.told_at: dict[tuple[str, int, int], int] = {}  # the step that a memory is of
         self.joins = 0
         self.prices_version = 361_105_655
         self.price_rows: dict[int, dict[str, Any]] = {}  # as last sent
@@ -159,30 +159,33 @@ class Coindcx(Exchange):
     def end_connections(self) -> None:
         self.drop_connections()
 
-    def topic_ended(self, key: object) -> None:
-        if isinstance(key, tuple) and key in self.memories:
-            _, index, depth = key
-            self.versions[index, depth] = self.memories.pop(key).last_id
-            del self.snapshot_due[key]
-
     # Books.
 
     def _begin_book(self, connection: Connection, key: tuple[str, int, int]) -> None:
         """About every second client starts with a snapshot, the others with the next change."""
-        _, index, depth = key
-        if key not in self.memories:
-            memory = self.memories[key] = DepthMemory(depth)
-            memory.snapshot(self.book(self.listings[index]))
-            memory.last_id = self._version(index, depth) + 1
-            self.snapshot_due[key] = self.market.steps + self._snapshot_steps
+        memory = self._memory(key)
         self.joins += 1
         if self.joins % 2:
-            memory = self.memories[key]
-            frame = self._frame(self.listings[index], "depth-snapshot", memory.last_id, *memory.current())
+            frame = self._frame(self.listings[key[1]], "depth-snapshot", memory.last_id, *memory.current())
             self.send_data(connection, frame)
 
-    def _version(self, index: int, depth: int) -> int:
-        return self.versions.setdefault((index, depth), 106_543_328 + 1000 * index + depth)
+    def _memory(self, key: tuple[str, int, int]) -> DepthMemory:
+        """A book as it was last told, which is numbered whether anybody listens or not.
+
+        Who comes back at once has missed nothing, and REST has the numbers of the stream.
+        """
+        _, index, depth = key
+        steps, memory = self.market.steps, self.memories.get(key)
+        if memory is None:
+            memory = self.memories[key] = DepthMemory(depth)
+            memory.snapshot(self.book(self.listings[index]))
+            memory.last_id = 106_543_328 + 1000 * index + depth
+        elif steps - self.told_at[key] >= BOOK_STEPS:  # nobody has listened
+            memory.last_id += any(memory.changes(self.book(self.listings[index])))
+        else:
+            return memory
+        self.told_at[key], self.snapshot_due[key] = steps, steps + self._snapshot_steps
+        return memory
 
     @property
     def _snapshot_steps(self) -> int:
@@ -215,15 +218,10 @@ class Coindcx(Exchange):
         return Event(kind, body | {"pr": "futures", "s": listing.extra["mkt"]})
 
     def book_body(self, listing: Listing, depth: int) -> dict[str, Any]:
-        """A book for REST: that of the stream of the same depth, if there is one."""
-        memory = self.memories.get(("book", listing.index, depth))
-        if memory is not None:
-            bids, asks, version = *memory.current(), memory.last_id
-        else:
-            book = self.book(listing)
-            bids, asks = book.bids.top(depth), book.asks.top(depth)
-            version = self._version(listing.index, depth)
-        return {"ts": self.now_ms, "vs": version, "asks": _sides(listing, asks), "bids": _sides(listing, bids)}
+        """A book for REST: as the stream of the same depth has told it."""
+        memory = self._memory(("book", listing.index, depth))
+        bids, asks = memory.current()
+        return {"ts": self.now_ms, "vs": memory.last_id, "asks": _sides(listing, asks), "bids": _sides(listing, bids)}
 
     # Prices and trades.
 
@@ -236,8 +234,10 @@ class Coindcx(Exchange):
 
     def on_step(self, step: int) -> None:
         for key, memory in tuple(self.memories.items()):
-            if step % BOOK_STEPS == key[1] % BOOK_STEPS and self.listings[key[1]].status == LIVE:
-                self._publish_book(key, memory)
+            if step % BOOK_STEPS == key[1] % BOOK_STEPS and key in self.topics:
+                self.told_at[key] = self.market.steps
+                if self.listings[key[1]].status == LIVE:
+                    self._publish_book(key, memory)
         if PRICES in self.topics:
             if step % SNAPSHOT_STEPS == 0:
                 self.publish(PRICES, Event("currentPrices@futures#snapshot", self.prices_body() | {"pr": "futures"}))

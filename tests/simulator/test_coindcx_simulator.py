@@ -215,6 +215,31 @@ def test_books_go_on_by_version_and_rest_fills_the_start():
     assert version > seed["vs"]
 
 
+def test_leaving_and_joining_again_skips_no_version():
+    """The exchange numbers a book for all its clients: what REST has before a join, the first change continues."""
+
+    async def scenario():
+        async with running("coindcx", rate=3000) as run, client_of(run) as client:
+            channel, path = "B-BTC_USDT@orderbook@10-futures", f"{DATA}/orderbook/B-BTC_USDT-futures/10"
+            seeds = [await run.get("coindcx", path)]
+            await client.join(channel)
+            for _ in range(4):
+                await asyncio.sleep(0.8)
+                seeds.append(await run.get("coindcx", path))
+                await client.socket.emit("leave", {"channelName": channel})
+                await client.join(channel)
+            await asyncio.sleep(0.8)
+            return seeds, client.data("depth-snapshot", "depth-update")
+
+    seeds, told = run(scenario)
+    versions = sorted({frame["vs"] for frame in told})
+    missed = versions[-1] - versions[0] + 1 - len(versions)
+    assert len(versions) >= 5
+    assert missed <= 1  # the book may just then have changed between one leave and its join
+    assert seeds[0]["vs"] + 1 >= versions[0]
+    assert [seed["vs"] for seed in seeds] == sorted(seed["vs"] for seed in seeds)
+
+
 def test_a_book_says_no_more_than_twice_a_second():
     async def scenario():
         async with running("coindcx", rate=3000) as run, client_of(run) as client:
