@@ -15,7 +15,7 @@ import zstandard
 from examplex import Decoder, Examplex, Server, Sink, until
 
 from benchmarks.market import simulator
-from feeds import recorder, replay
+from feeds import recorder, replay, session
 from feeds.exchanges import EXCHANGES, load
 from feeds.exchanges.base import Word
 from feeds.replay import Replay, ReplayError, find_recordings
@@ -173,11 +173,13 @@ def polled(sink: Heard, name: str) -> set[object]:
     return {timeless(word) for word in list(sink.polled.get(name, []))}
 
 
-def test_a_simulated_market_says_the_same_words_again(play, tmp_path):
+def test_a_simulated_market_says_the_same_words_again(play, tmp_path, monkeypatch):
     """All adapters: listings of several pages and categories, sharded polls, merged books.
 
-    Of CoinDCX only the first reading of its listing is played; the details that came in turn after it are not.
+    Of CoinDCX only the first reading of its listing is played; the details that came in turn after it are not. Nor is
+    that a machine stood still for a second, after which Phemex would be begun anew.
     """
+    monkeypatch.setattr(session, "QUIET_AT_LEAST_S", 60.0)
     live = Heard()
     with simulator(rate=600.0, instruments=150) as (endpoints, _):
         exchanges = [load(name, endpoints[name]) for name in EXCHANGES]
