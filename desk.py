@@ -13,13 +13,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analytics import funding
-from analytics.detector import Detector
+from analytics.detector import Detector, episode_rules
+from analytics.episodes import EpisodeBook
 from analytics.exits import expected_exits
 from analytics.funnel import FunnelMinutes
 from analytics.opportunities import Judgement, One, judge_one

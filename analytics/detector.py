@@ -81,8 +81,8 @@ class Detector:
         tape: Tape | None = None,
         episodes: EpisodeBook | None = None,
     ) -> None:
-        """held: which contracts are in quarantine, shape (S, E). tape: where mids of studied contracts go. episodes: the
-        book to keep, by `episode_rules`; a new one by default.
+        """held: which contracts are in quarantine, shape (S, E). tape: where mids of studied contracts go.
+        episodes: the book to keep, by `episode_rules`; a new one by default.
         """
         self.limits = limits
         self.terms = terms

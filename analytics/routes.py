@@ -47,9 +47,9 @@ class Pairs:
     symbol, buy, sell: positions on the snapshot's axes. Edges and costs are bps of the mean mid. entry: gross entry
     edge at the touch; walk: what the size loses against it, 0 or less; exit_now: at today's quotes; expected_exit:
     median over the look-back, of exit_samples samples, NaN while they are too few; cost: four fills and reserve; net:
-    entry + walk + expected_exit - cost. fresh: gap of the books over their own marks. size: coins of the user's notional
-    that each gain the least that is asked, of a pair without a gap the touch; notional: size at the mean mid [quote];
-    profit: net on that notional [quote]. capacity: largest notional whose average clears the least, gainful: notional
+    entry + walk + expected_exit - cost. fresh: gap of the books over their own marks. size: coins of the user's
+    notional that each gain the least that is asked, of a pair without a gap the touch; notional: size at the mean mid;
+    profit: net on that notional. capacity: largest notional whose average clears the least, gainful: notional
     of which each coin does, visible: to which both books are known [quote], behind: from the touch to the next level
     [bps]; NaN where no gap is. touch_only: whether no more than the touch is known. buy_price, sell_price [quote per
     coin]. buy_age, sell_age: seconds since receipt. since: when the gap opened [epoch s], NaN without one. carry_8h:
