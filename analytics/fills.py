@@ -22,7 +22,8 @@ class Fillable:
     exchange would not take so little. walk_bps: what the size loses against the touch (0 or less). notional: of size.
     gainful: notional of all coins that gain enough, my size or not. capacity: the largest notional whose average still
     gains enough. behind_bps: from the touch to the next level, of the leg where that is further; NaN at the touch only.
-    visible: notional to which both books are known. touch_only: whether no more than the touch is known.
+    visible: notional to which both books are known; where that is nothing, all else is NaN. touch_only: whether no more
+    than the touch is known.
     """
 
     size: float
@@ -35,7 +36,7 @@ class Fillable:
     touch_only: bool
 
 
-NOTHING = Fillable(0.0, NAN, 0.0, 0.0, 0.0, NAN, 0.0, True)
+NOTHING = Fillable(NAN, NAN, NAN, NAN, NAN, NAN, 0.0, True)
 
 
 def book_of(ladder: Ladder | None, top: Top, lot: float, min_notional: float) -> sizes.Book:

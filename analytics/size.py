@@ -62,18 +62,18 @@ def mean_mid(long: Book, short: Book) -> float:
 
 
 def merge(asks: Side, bids: Side) -> list[Step]:
-    """Asks of L and bids of S side by side, as far as both are visible."""
+    """Asks of L and bids of S side by side, as far as both are visible. A level of unknown size (NaN) fills nothing."""
     steps: list[Step] = []
     i = j = 0
     left_ask = left_bid = taken = 0.0
     while True:
-        if left_ask <= 0.0:
+        if not left_ask > 0.0:
             if i == len(asks):
                 return steps
             ask, left_ask = asks[i]
             i += 1
             continue
-        if left_bid <= 0.0:
+        if not left_bid > 0.0:
             if j == len(bids):
                 return steps
             bid, left_bid = bids[j]
