@@ -23,7 +23,7 @@ Ints = NDArray[np.intp]
 @dataclass(frozen=True)
 class Edges:
     """legs: the first reason against each quote; pair: against each directed pair, by its legs. entry: gross edge,
-    cost: of the four fills, promise: what is left of the one after the other; bps. fee_bps: of a leg's two fills.
+    cost: of the four fills, promise: what is left of the one after the other; bps.
     """
 
     legs: Codes

@@ -83,7 +83,7 @@ def judge(
         expected_exit: What closing is expected to earn; asked for the `most` most promising pairs only.
         limits: Which quotes are good.
         terms: What the user asks for.
-        most: How many pairs to look at closely, of the promising and of the refused ones each.
+        most: How many of the promising pairs to look at closely; of those that their quotes refuse, a quarter as many.
         feeds_alive: False if what writes the quotes has stopped.
         held: Contracts in quarantine, shape (S, E).
         usual: What is usual for each contract; by default nothing is known of it.

@@ -113,13 +113,13 @@ def observe(usual: Usual, snapshot: Snapshot, usable: NDArray[np.bool_], now: fl
     middle = row_median((bid + ask) / 2.0)
     with np.errstate(invalid="ignore", divide="ignore"):
         squared = ((middle / usual.middle - 1.0) * BPS) ** 2 / passed_s
-        changed = (index != usual.index_price) & ~np.isnan(usual.index_price)
+        changed = np.abs(index - usual.index_price) > 0.0  # not where one of them is not known
     marks = (*(row for row in usual.marks if now - row[0] <= LOOK_S), (now, mark))
     return Usual(
         grid=snapshot.grid,
         time=now,
         spread_bps=_averaged(usual.spread_bps, quoted_spread_bps(bid, ask), weight),
-        index_price=index,
+        index_price=np.where(np.isnan(index), usual.index_price, index),
         index_moved=np.where(changed, now, usual.index_moved),
         open_now=usual.open_now if now // 60.0 == usual.time // 60.0 else _open_now(snapshot.grid, now),
         variance=_averaged(usual.variance, squared, weight),
