@@ -131,6 +131,9 @@ class Detector:
             self._usual = observe(self._usual, snapshot, found.good, now)
             every = np.arange(len(snapshot.symbols), dtype=np.intp)
             self._gaps.update(every, found, snapshot["received_time"], self.terms.min_net_bps)
+            # A gap may open without a change: a quarantine ends, an index moves, the feeds are back.
+            for row in np.flatnonzero((~np.isnan(self._gaps.since)).any(axis=(1, 2))).tolist():
+                self._due.setdefault(row, now)
             usual, since, opened = self._usual, self._gaps.since.copy(), self._gaps.opened.copy()
             held = self._held
         return judge(
@@ -177,12 +180,13 @@ class Detector:
         Returns when each changed row was first told, by `time.perf_counter`. [s]
         """
         self._time = now
-        due = [row for row, at in self._due.items() if at <= now]
-        changed = self._store.take_changed(due)
-        if len(changed.rows):
-            with self._lock:
+        with self._lock:  # taken under it, lest a scan that has seen more is followed by this
+            due = [row for row, at in self._due.items() if at <= now]
+            changed = self._store.take_changed(due)
+            if len(changed.rows):
                 self._on(changed.grid, now)
                 self._judge_rows(changed, now)
+            self._end_unlisted(now)
         self.episodes.tick(now)
         if now >= self._forget_at:
             self._exits.forget_before(now - FORGET_EVERY_S)
@@ -212,7 +216,7 @@ class Detector:
                 self._exits.of(snapshot, now), self._store.depths.get,
             )  # fmt: skip
             pairs = judge_routes(snapshot, now, found, context, s, buy, sell)
-            codes[s, buy, sell] = np.where(pairs.gap, pairs.verdict, NO_CANDIDATE)
+            codes[s, buy, sell] = np.where(pairs.gap, pairs.verdict, codes[s, buy, sell])
             self._gaps.opened[rows[s], buy, sell] |= pairs.actionable
             self._follow(snapshot, rows, pairs, now)
         self._note_refused(snapshot, rows, codes, found, now)
@@ -238,6 +242,12 @@ class Detector:
                     event_time=event + float(snapshot.floor_s[e]),
                     mid=(bid + ask) / 2.0 if found.good[row, e] else float("nan"),
                 )
+
+    def _end_unlisted(self, now: float) -> None:
+        """End the episodes of symbols that nobody lists any more: no row will ever tell of them."""
+        listed, nan = self._gaps.grid.symbol_index, float("nan")
+        for symbol, buy, sell in [route for route in self.episodes.open if route[0] not in listed]:
+            self.episodes.observe(Look(symbol, buy, sell, now, nan, Verdict.NOT_LISTED, nan, nan, nan, nan))
 
     def _open_on(self, snapshot: Snapshot) -> list[tuple[int, int, int]]:
         """Positions on a cut snapshot of the routes whose episode is open."""
