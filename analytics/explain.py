@@ -6,14 +6,17 @@ Pure: what is said is what the pair was judged by. Source of the formulas: docs/
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from analytics.costs import CostParts, cost_parts
-from analytics.fresh_edge import split_gap
+from analytics.fresh_edge import AGREEMENT, index_agreement, split_gap
 from analytics.opportunities import One
 from analytics.quality import MEANING, Limits, Verdict
 from analytics.routes import books_of, routes_of
 from analytics.size import curve
-from analytics.spreads import BPS
+from analytics.spreads import BPS, row_median
 from analytics.verdicts import PAIR_TESTS, Routes, drift_bps
+from market.fees import fees_of
 
 Number = float | None
 
@@ -212,7 +215,9 @@ def _cost(one: One, legs: _Legs) -> Figure:
         costs.fills, (0, 1, 0, 1), ("long in", "short in", "long out", "short out"), strict=True
     ):
         matrix = grid.taker_fee_bps if fill == "taker" else grid.maker_fee_bps
-        fees.append(Input(f"{fill} fee, {word}", _known(matrix[0, legs.columns[leg]]), "bps", None, legs.names[leg]))
+        instrument = grid.instruments[legs.names[leg], grid.symbols[0]]
+        source = f"{legs.names[leg]}, {fees_of(instrument, one.context.terms.fees).source}"
+        fees.append(Input(f"{fill} fee, {word}", _known(matrix[0, legs.columns[leg]]), "bps", None, source))
     reserve = Input("slippage reserve", _known(parts.reserve[0]), "bps", None, "yours")
     return Figure("cost", _known(pairs.cost[0]), "bps", "four fills + reserve", (*fees, reserve))
 
@@ -329,6 +334,18 @@ def _entry(legs: _Legs) -> tuple[Input, ...]:
     return (Input("gross edge", _known(legs.one.pairs.entry[0]), "bps"),)
 
 
+def _indices(legs: _Legs) -> tuple[Input, ...]:
+    index = legs.one.snapshot["index_price"]
+    median = float(row_median(index)[0])
+    off = tuple(
+        Input(f"index off the median, {word}", _known((legs.at("index_price", i) / median - 1.0) * BPS), "bps",
+              _known(legs.one.time - legs.at("funding_received_time", i)), legs.names[i])
+        for i, word in enumerate(("long", "short"))
+    )  # fmt: skip
+    known = float(np.sum(~np.isnan(index)))
+    return *off, Input(f"indices compared: {AGREEMENT[int(index_agreement(index)[0])]}", known, "")
+
+
 def _nothing(_limits: Limits) -> tuple[Input, ...]:
     return ()
 
@@ -345,7 +362,7 @@ _LEG_CHECKS: tuple[tuple[Verdict, Callable[[_Legs], tuple[Input, ...]], Callable
     (Verdict.CROSSED, _both("bid", "bid_price", ""), _nothing),
     (
         Verdict.DIFFERENT_ASSET,
-        _both("index", "index_price", ""),
+        _indices,
         lambda limits: (Input("within", limits.same_asset_within * BPS, "bps"),),
     ),
     (Verdict.FEE_UNKNOWN, _fees, _nothing),

@@ -18,6 +18,7 @@ from api.depth import add_depth
 from api.detection import add_detection
 from api.episodes import add_episodes
 from api.explain import add_explain
+from api.fees import add_fees
 from api.funding import add_funding
 from api.models import (
     ExchangeRow,
@@ -344,6 +345,7 @@ def build(desk: Desk) -> APIRouter:
     add_funding(api, desk)
     add_episodes(api, desk)
     add_detection(api, desk)
+    add_fees(api, desk)
     add_reload(api, desk)
     # Last, or it would answer for all others: without it a mistyped path is answered with the pages.
     api.add_api_route("/{path:path}", _nowhere, include_in_schema=False)
