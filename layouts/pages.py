@@ -8,6 +8,7 @@ from dash import html
 from desk import Desk
 from layouts.components import pane_head
 from layouts.exchanges import layout as exchanges
+from layouts.funding import layout as funding
 from layouts.instruments import layout as instruments
 from layouts.opportunities import layout as opportunities
 from layouts.overview import layout as overview
@@ -24,6 +25,7 @@ PAGES: dict[str, Page] = {
     "/": overview.page,
     "/opportunities": opportunities.page,
     "/spreads": spreads.page,
+    "/funding": funding.page,
     "/instruments": instruments.page,
     "/exchanges": exchanges.page,
 }

@@ -10,6 +10,7 @@ PAGES = (  # path, word, icon, key after g
     ("/", "Overview", "layout-dashboard", "o"),
     ("/opportunities", "Opportunities", "arrow-left-right", "p"),
     ("/spreads", "Spreads", "git-compare", "s"),
+    ("/funding", "Funding", "percent", "f"),
     ("/instruments", "Instruments", "list", "i"),
     ("/exchanges", "Exchanges", "server", "e"),
 )
@@ -137,7 +138,7 @@ def _rail() -> html.Nav:
                 html.Span(id=COUNTS[path], className="count fig") if path in COUNTS else None,
             ],
             href=path,
-            active="exact",
+            active="exact" if path == "/" else "partial",
             id=f"nav-{key}",
             class_name="",
         )
