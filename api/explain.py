@@ -4,13 +4,14 @@ import asyncio
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, HTTPException, Path, Response
+from fastapi import APIRouter, HTTPException, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from analytics import funding
 from analytics.explain import Check, Figure, Input, explain
 from api import filters as ask
 from api.models import Exchange, OpportunityRow, Problem, Stamp, Symbol, about
+from api.terms import TermsQuery, terms_of
 from desk import Desk, View
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
@@ -88,13 +89,15 @@ def add_explain(api: APIRouter, desk: Desk) -> None:
 
     async def explained(
         id: Annotated[str, Path(description="SYMBOL:BUY:SELL.", examples=["BTC-USDT:okx:bybit"])],
+        query: Annotated[TermsQuery, Query()],
     ) -> Response:
         view = desk.view
+        terms = terms_of(query, view.terms)
         parts = id.split(":")
         if len(parts) != 3:
             raise HTTPException(422, f"'{id[:80]}' is no pair: it must be SYMBOL:BUY:SELL")
         symbol = ask.one_symbol(parts[0], view.judgement.snapshot.grid)
-        body = await asyncio.to_thread(body_of, view, symbol, parts[1].lower(), parts[2].lower())
+        body = await asyncio.to_thread(lambda: body_of(view.by(terms), symbol, parts[1].lower(), parts[2].lower()))
         if body is None:
             raise HTTPException(404, f"'{id[:80]}' is no pair: both exchanges must list {symbol}")
         return Response(orjson.dumps(body), headers={"Cache-Control": "no-store"}, media_type="application/json")

@@ -33,6 +33,7 @@ from api.models import (
 )
 from api.reload import add_reload
 from api.tables import Tables, csv_bytes
+from api.terms import TermsQuery, terms_of
 from desk import Desk
 
 Format = Literal["json", "csv"]
@@ -45,6 +46,10 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 CSV = {"text/csv": {"schema": {"type": "string"}}}
 CSV_NOTE = " The same as CSV, with a column `source`: the path with `.csv`, or `Accept: text/csv`."
+
+
+class ArbQuery(ask.OpportunityFilters, TermsQuery):
+    """Which directed pairs, judged by whose terms."""
 
 
 class Endpoints:
@@ -93,8 +98,11 @@ class Endpoints:
         tables = self._latest()
         return await _answer(request, tables, "funding", FundingRow, _contracts(tables, filters), filters.limit)
 
-    async def arb(self, request: Request, filters: Annotated[ask.OpportunityFilters, Query()]) -> Response:
+    async def arb(self, request: Request, filters: Annotated[ArbQuery, Query()]) -> Response:
         tables = self._latest()
+        terms = terms_of(filters, tables.view.terms)
+        if terms != tables.view.terms:
+            tables = Tables(await asyncio.to_thread(tables.view.by, terms))
         keep = _pairs(tables, filters)
         return await _answer(request, tables, "opportunities", OpportunityRow, keep, filters.limit)
 
@@ -337,8 +345,9 @@ def build(desk: Desk) -> APIRouter:
         OpportunityRow,
         endpoints.arb,
         "Opportunities",
-        "Directed pairs at the touch, best net edge first. Edges and fees are basis points of the mean mid, sizes base"
-        " coins, notional and profit quote currency. Pairs with a reason against them only if asked for.",
+        "Directed pairs, best net edge first. Edges and fees are bps of the mean mid, sizes base coins, notional"
+        " and profit quote currency. Pairs with a reason against them only if asked for. Judged by the terms of the"
+        " settings, or by yours where you say them.",
     )
     add_depth(api, desk)
     add_explain(api, desk)
