@@ -113,7 +113,7 @@
   }
   setInterval(showClock, 200);
 
-  const PLACES = {o: "nav-o", p: "nav-p", s: "nav-s", e: "nav-e", i: "nav-i", f: "nav-f"};
+  const PLACES = {o: "nav-o", p: "nav-p", s: "nav-s", e: "nav-e", i: "nav-i", f: "nav-f", d: "nav-d"};
   let going = 0;
 
   document.addEventListener("keydown", event => {

@@ -7,6 +7,7 @@ from dash import html
 
 from desk import Desk
 from layouts.components import pane_head
+from layouts.episodes import layout as episodes
 from layouts.exchanges import layout as exchanges
 from layouts.funding import layout as funding
 from layouts.instruments import layout as instruments
@@ -26,6 +27,7 @@ PAGES: dict[str, Page] = {
     "/opportunities": opportunities.page,
     "/spreads": spreads.page,
     "/funding": funding.page,
+    "/episodes": episodes.page,
     "/instruments": instruments.page,
     "/exchanges": exchanges.page,
 }

@@ -11,6 +11,7 @@ PAGES = (  # path, word, icon, key after g
     ("/opportunities", "Opportunities", "arrow-left-right", "p"),
     ("/spreads", "Spreads", "git-compare", "s"),
     ("/funding", "Funding", "percent", "f"),
+    ("/episodes", "Episodes", "history", "d"),
     ("/instruments", "Instruments", "list", "i"),
     ("/exchanges", "Exchanges", "server", "e"),
 )
