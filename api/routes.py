@@ -18,6 +18,7 @@ from api.depth import add_depth
 from api.detection import add_detection
 from api.episodes import add_episodes
 from api.explain import add_explain
+from api.families import add_families
 from api.fees import add_fees
 from api.funding import add_funding
 from api.models import (
@@ -352,6 +353,7 @@ def build(desk: Desk) -> APIRouter:
     add_depth(api, desk)
     add_explain(api, desk)
     add_funding(api, desk)
+    add_families(api, desk)
     add_episodes(api, desk)
     add_detection(api, desk)
     add_fees(api, desk)
