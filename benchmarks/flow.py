@@ -74,13 +74,14 @@ def _browser(url: str) -> Iterator[None]:
 
 
 def run(rate: float = 3_000.0, seconds: float = MEASURE_S) -> tuple[list[dict[str, Any]], dict[str, float]]:
-    """One row an exchange, and what the app used meanwhile: share of a core, memory. [MB]"""
+    """One row an exchange, and what the app used meanwhile: share of a core, memory [MB], delays of detection [ms]."""
     with _app(rate) as (base, control, process), httpx.Client(timeout=10.0) as client, _browser(base):
         time.sleep(WARM_UP_S)
         before = process.cpu_times()
         start, read_before = time.monotonic(), _read(client, base)
         time.sleep(seconds)
         elapsed, after, read_after = time.monotonic() - start, process.cpu_times(), _read(client, base)
+        detection = client.get(f"{base}/api/detection").json()
         latency = {row["exchange"]: row for row in client.get(f"{base}/api/exchanges").json()["rows"]}
         for name in read_after:
             silence = {"exchange": name, "fault": "silence", "duration_s": SILENCE_S}
@@ -91,6 +92,8 @@ def run(rate: float = 3_000.0, seconds: float = MEASURE_S) -> tuple[list[dict[st
             "rate": rate,
             "app_cpu": (after.user + after.system - before.user - before.system) / elapsed,
             "rss_mb": process.memory_info().rss / 2**20,
+            "detect_p50_ms": detection["delay_p50_ms"],
+            "detect_p99_ms": detection["delay_p99_ms"],
         }
     rows: list[dict[str, Any]] = [
         {
