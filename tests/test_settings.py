@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from analytics.costs import Costs
+from analytics.quality import Limits
+from analytics.terms import Terms
+from market.fees import FeeChoice
 from settings import ConfigError, Settings, read_settings
 
 
@@ -88,6 +92,16 @@ WRONG = {
     "exchanges = [1]": "'exchanges.0'",
     '[taker_fee_bps]\nbybit = "free"': "'taker_fee_bps.bybit'",
     "[taker_fee_bps]\nbybit = nan": "'taker_fee_bps.bybit'",
+    "slippage_bps = -0.1": "'slippage_bps'",
+    "notional = 0": "'notional'",
+    "notional = inf": "'notional'",
+    "holding_h = 0": "'holding_h'",
+    "leverage = 0": "'leverage'",
+    "reaction_s = -0.1": "'reaction_s'",
+    "thin_below = -1": "'thin_below'",
+    'fills = ["taker", "maker", "taker"]': "'fills.3'",
+    'fills = ["taker", "maker", "taker", "free"]': "'fills.3'",
+    "[fee_tier]\nbybit = 1": "'fee_tier.bybit'",
     "prot = 8050": "'prot'",
     "port = = 1": "perpscope.toml",
     "port = 1\nport = 2": "perpscope.toml",
@@ -136,3 +150,67 @@ def test_a_misspelt_variable_is_named(monkeypatch):
 def test_a_wrong_value_on_the_command_line_is_named():
     with pytest.raises(ConfigError, match="'port' is 70000"):
         read_settings(None, port=70_000)
+
+
+# -- what is judged by -----------------------------------------------------------------------------------------
+
+
+def test_by_default_four_takers_trade_ten_thousand_for_eight_hours():
+    assert read_settings(None).terms() == Terms(
+        costs=Costs(("taker",) * 4, 0.0),
+        fees=FeeChoice(),
+        notional=10_000.0,
+        min_net_bps=0.0,
+        holding_h=8.0,
+        leverage=5.0,
+    )
+    assert read_settings(None).limits() == Limits()
+
+
+def test_the_terms_are_those_of_the_settings(config):
+    text = """
+        fills = ["maker", "taker", "taker", "maker"]
+        slippage_bps = 1.5
+        notional = 500
+        min_net_bps = -2
+        holding_h = 24
+        leverage = 3
+        [fee_tier]
+        bybit = "VIP 2"
+        [taker_fee_bps]
+        okx = 1.5
+        [maker_fee_bps]
+        okx = -0.5
+    """
+    assert read_settings(config(text)).terms() == Terms(
+        costs=Costs(("maker", "taker", "taker", "maker"), 1.5),
+        fees=FeeChoice((("bybit", "VIP 2"),), (("okx", 1.5),), (("okx", -0.5),)),
+        notional=500.0,
+        min_net_bps=-2.0,
+        holding_h=24.0,
+        leverage=3.0,
+    )
+
+
+def test_the_limits_are_those_of_the_settings(config):
+    limits = read_settings(config("stale_after_s = 3\nmax_lag_s = 0.5\nreaction_s = 0\nthin_below = 0")).limits()
+    assert limits == Limits(stale_after_s=3.0, max_lag_s=0.5, reaction_s=0.0, thin_below=0.0)
+
+
+@pytest.mark.parametrize("exchange", ["bybit", "nowhere"])
+def test_a_tier_that_an_exchange_does_not_have_is_named(config, exchange):
+    settings = read_settings(config(f'[fee_tier]\n{exchange} = "VIP 99"'))
+    with pytest.raises(ConfigError) as caught:
+        settings.terms()
+    sentence = str(caught.value)
+    assert "'fee_tier'" in sentence
+    assert f"{exchange} has no fee tier 'VIP 99'" in sentence
+    assert "\n" not in sentence
+
+
+def test_nested_settings_in_the_environment_are_json(monkeypatch):
+    monkeypatch.setenv("PERPSCOPE_FEE_TIER", '{"bybit": "VIP 1"}')
+    monkeypatch.setenv("PERPSCOPE_FILLS", '["maker", "maker", "taker", "taker"]')
+    terms = read_settings(None).terms()
+    assert terms.fees.tiers == (("bybit", "VIP 1"),)
+    assert terms.costs.fills == ("maker", "maker", "taker", "taker")

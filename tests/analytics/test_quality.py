@@ -3,8 +3,17 @@
 import numpy as np
 import pytest
 
-from analytics.quality import MEANING, Limits, Verdict, asset_reference, different_asset, leg_verdicts
-from market.models import Pairing, Status
+from analytics.quality import (
+    MEANING,
+    PRICE_TESTS,
+    Limits,
+    Verdict,
+    asset_reference,
+    different_asset,
+    leg_verdicts,
+    ranking_verdicts,
+)
+from market.models import AssetClass, Pairing, Status
 from store.snapshot import SnapshotStore
 from tests.store.scripted import NOW, funding, instrument, quote, same, store_of
 
@@ -28,10 +37,15 @@ def test_not_listed_here_but_elsewhere():
     assert verdicts(store) == [Verdict.OK, Verdict.NOT_LISTED]
 
 
-@pytest.mark.parametrize("pairing", [Pairing.DENY, Pairing.RELAY, Pairing.EXCLUDE, Pairing.HIDE])
+@pytest.mark.parametrize("pairing", [Pairing.DENY, Pairing.EXCLUDE, Pairing.HIDE])
 def test_not_paired_by_name(pairing):
     store = store_of(["bybit"], quote("bybit", 100.0, 100.1), pairing=pairing)
     assert verdicts(store) == [Verdict.NOT_PAIRED]
+
+
+def test_a_relay_is_a_venue_derived_from_another():
+    store = store_of(["coindcx"], quote("coindcx", 100.0, 100.1), pairing=Pairing.RELAY)
+    assert verdicts(store) == [Verdict.DERIVED_VENUE]
 
 
 def test_quanto_contracts_are_not_paired():
@@ -104,6 +118,8 @@ def test_the_first_test_that_refuses_is_the_reason():
     look()
     store.set_instruments("bybit", [instrument("bybit", **bad)])
     look()
+    store.set_instruments("bybit", [instrument("bybit", pairing=Pairing.RELAY, status=Status.HALTED)])
+    look()
     store.set_instruments("bybit", [instrument("bybit", status=Status.HALTED)])
     look()
     store.set_instruments("bybit", [instrument("bybit")])
@@ -125,7 +141,7 @@ def test_the_first_test_that_refuses_is_the_reason():
     look()
     store.write([funding("bybit", index_price=100.1)])
     look()
-    assert seen == [*list(Verdict)[1:-1], Verdict.OK]
+    assert seen == [*(verdict for verdict in Verdict if 0 < verdict <= PRICE_TESTS), Verdict.OK]
 
 
 def test_every_verdict_has_a_meaning_and_a_label():
@@ -147,9 +163,17 @@ def test_of_two_that_disagree_neither_can_be_trusted():
     assert off(104.0, 100.0) == [True, True]
 
 
-def test_two_may_differ_by_three_percent():
-    assert off(100.0, 102.9) == [False, False]
-    assert off(100.0, 103.1) == [True, True]
+def test_two_may_differ_by_one_percent():
+    assert off(100.0, 100.99) == [False, False]
+    assert off(100.0, 101.01) == [True, True]
+
+
+def test_the_indices_of_two_may_agree_and_their_marks_not():
+    """There is no third one to say which mark is wrong."""
+    store = store_of(["bybit", "okx"], quote("bybit", 100.0, 100.1), quote("okx", 100.0, 100.1))
+    assert verdicts(store) == [Verdict.OK, Verdict.OK]
+    store.write([funding("okx", mark_price=101.2)])
+    assert verdicts(store) == [Verdict.DIFFERENT_ASSET, Verdict.DIFFERENT_ASSET]
 
 
 def test_of_three_the_odd_one_out_is_refused():
@@ -204,8 +228,10 @@ def test_a_different_asset_shows_in_the_verdicts():
 
 def test_a_name_in_doubt_is_refused_until_its_price_agrees():
     """`Pairing.CHECK` may be compared only once its price agrees: not before there is one to compare with."""
-    store = store_of(["bybit", "okx"], quote("bybit", 100.0, 100.1), quote("okx", 100.0, 100.1))
+    store = SnapshotStore(["bybit", "okx"])
+    store.set_instruments("bybit", [instrument("bybit")])
     store.set_instruments("okx", [instrument("okx", pairing=Pairing.CHECK)])
+    store.write([quote("bybit", 100.0, 100.1), quote("okx", 100.0, 100.1)])
     assert verdicts(store) == [Verdict.OK, Verdict.DIFFERENT_ASSET]
     store.write([funding("okx", index_price=100.0)])
     assert verdicts(store) == [Verdict.OK, Verdict.DIFFERENT_ASSET]
@@ -219,3 +245,85 @@ def test_quotes_of_a_feed_that_has_stopped_are_lost():
     snapshot = store.snapshot()
     assert (leg_verdicts(snapshot, NOW, Limits()) == Verdict.OK).all()
     assert (leg_verdicts(snapshot, NOW, Limits(), feeds_alive=False) == Verdict.FEED_LOST).all()
+
+
+def test_what_is_held_is_refused_however_well_it_agrees():
+    store = store_of(["bybit", "okx"], quote("bybit", 100.0, 100.1), quote("okx", 100.0, 100.1))
+    codes = leg_verdicts(store.snapshot(), NOW, LIMITS, held=np.array([[False, True]]))
+    assert codes.tolist() == [[Verdict.OK, Verdict.DIFFERENT_ASSET]]
+
+
+# -- quotes that no pair is ranked with ------------------------------------------------------------------------
+
+
+def ranking(
+    store: SnapshotStore, *, fee_bps: float = 5.0, moved: float = NOW, open_now: bool = True, now: float = NOW
+) -> Verdict:
+    """Of the only contract."""
+    (row,) = ranking_verdicts(
+        store.snapshot(), now, LIMITS, np.array([[fee_bps]]), np.array([[moved]]), np.array([[open_now]])
+    ).tolist()
+    (code,) = row
+    return Verdict(code)
+
+
+def one(**changed: object) -> SnapshotStore:
+    """Mark and index are 100."""
+    return store_of(["bybit"], quote("bybit", 99.9, 100.1), **changed)
+
+
+def test_a_quote_that_is_known_all_round_is_ranked():
+    assert ranking(one()) is Verdict.OK
+
+
+def test_an_unknown_fee_is_not_zero():
+    assert ranking(one(), fee_bps=NAN) is Verdict.FEE_UNKNOWN
+
+
+@pytest.mark.parametrize(("hours", "verdict"), [(None, Verdict.INTERVAL_UNKNOWN), (0.0, Verdict.INTERVAL_UNKNOWN),
+                                                (1.0, Verdict.OK)])  # fmt: skip
+def test_an_unknown_interval_is_none(hours, verdict):
+    assert ranking(one(funding_interval_h=hours)) is verdict
+
+
+@pytest.mark.parametrize("known", [{"mark_price": 100.0}, {"index_price": 100.0}, {}], ids=["mark", "index", "none"])
+def test_mark_and_index_have_to_be_known(known):
+    store = SnapshotStore(["bybit"])
+    store.set_instruments("bybit", [instrument("bybit")])
+    store.write([quote("bybit", 99.9, 100.1), funding("bybit", **known)])
+    assert ranking(store) is Verdict.ANCHOR_MISSING
+
+
+@pytest.mark.parametrize(("bid", "ask"), [(99.4, 99.5), (100.5, 100.6)], ids=["below", "above"])
+def test_a_quote_outside_the_band_could_not_have_been_placed(bid, ask):
+    """Half a percent is the distance of the nearer side from the mark of 100, 0.6 % that of the further one."""
+    for band, verdict in ((0.0061, Verdict.OK), (0.0059, Verdict.PRICE_BAND), (None, Verdict.OK)):
+        store = store_of(["bybit"], quote("bybit", bid, ask), funding("bybit", mark_price=100.0), price_band=band)
+        assert ranking(store) is verdict
+
+
+@pytest.mark.parametrize(("open_now", "stands_s"), [(True, 60.0), (False, 10.0)], ids=["open", "closed"])
+def test_the_index_of_what_is_no_coin_has_to_move(open_now, stands_s):
+    store = one(asset_class=AssetClass.EQUITY)
+    assert ranking(store, moved=NOW - stands_s, open_now=open_now) is Verdict.OK
+    assert ranking(store, moved=NOW - stands_s - 0.1, open_now=open_now) is Verdict.OFF_HOURS_INDEX
+    assert ranking(store, moved=NAN, open_now=open_now) is Verdict.OFF_HOURS_INDEX
+
+
+def test_the_index_of_a_coin_may_stand():
+    assert ranking(one(), moved=NAN, open_now=False) is Verdict.OK
+
+
+def test_the_first_test_that_keeps_a_quote_from_being_ranked_is_the_reason():
+    store = SnapshotStore(["bybit"])
+    listing = {"asset_class": AssetClass.EQUITY, "price_band": 0.001}
+    store.set_instruments("bybit", [instrument("bybit", funding_interval_h=None, **listing)])
+    store.write([quote("bybit", 99.0, 99.1)])
+    seen = [ranking(store, fee_bps=NAN, moved=NAN), ranking(store, moved=NAN)]
+    store.write([funding("bybit", funding_interval_h=8.0)])
+    seen.append(ranking(store, moved=NAN))
+    store.write([funding("bybit", mark_price=100.0, index_price=100.0)])
+    seen.append(ranking(store, moved=NAN))
+    store.write([quote("bybit", 99.95, 100.05)])
+    seen += [ranking(store, moved=NAN), ranking(store)]
+    assert seen == [*(verdict for verdict in Verdict if PRICE_TESTS < verdict < Verdict.IMPLAUSIBLE), Verdict.OK]

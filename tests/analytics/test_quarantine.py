@@ -41,7 +41,7 @@ def test_it_is_held_after_five_minutes_far_off_and_released_after_ten_that_agree
     assert (held.exchange, held.symbol, held.ratio) == ("gate", "BTC-USDT", 0.5)
     assert (held.since, held.held_since) == (NOW, NOW + HELD_AFTER_S)
 
-    market.index("gate", 101.0)  # within 3 %, and refused all the same
+    market.index("gate", 100.9)  # within 1 %, and refused all the same
     assert market.look(400.0) == []
     assert market.look(400.5) == []
     assert [Verdict(code) for code in market.verdicts[0]] == [Verdict.OK, Verdict.OK, Verdict.DIFFERENT_ASSET]

@@ -55,14 +55,6 @@ def test_an_unknown_side_makes_every_pair_with_that_leg_unknown():
     assert np.isnan(entry[0]).tolist() == [[False, True], [True, True]]
 
 
-def test_a_round_trip_pays_four_taker_fees():
-    """5 and 2.5 bps: 2 * (5 + 2.5) = 15. At 5 bps each it is 20, not 10."""
-    fees = spreads.round_trip_fees_bps(np.array([[5.0, 2.5], [5.0, 5.0], [5.0, NAN]]))
-    assert fees[0, 0, 1] == fees[0, 1, 0] == 15.0
-    assert fees[1, 0, 1] == 20.0
-    assert np.isnan(fees[2, 0, 1])
-
-
 def test_net_edge_is_entry_plus_expected_exit_less_fees():
     """79.5 in, 30 expected back out at a loss, 20 of fees: 29.5. Without an expectation there is no net edge."""
     net = spreads.net_edge_bps(np.array([79.5, 79.5]), np.array([-30.0, NAN]), np.array([20.0, 20.0]))

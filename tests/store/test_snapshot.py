@@ -6,6 +6,7 @@ import threading
 import numpy as np
 import pytest
 
+from market.fees import FeeChoice
 from market.models import Depth, Pairing, Quote, Status
 from store.snapshot import FIELDS, SnapshotStore
 from tests.store.scripted import NOW, funding, instrument, quote, same, store_of, ticker
@@ -250,10 +251,11 @@ def test_the_grid_says_what_may_be_compared():
 
 
 def test_own_fees_replace_the_published_ones():
-    store = SnapshotStore(["bybit", "okx"], {"okx": 1.5})
+    store = SnapshotStore(["bybit", "okx"], FeeChoice.of(taker_bps={"okx": 1.5}))
     for exchange in ("bybit", "okx"):
         store.set_instruments(exchange, [instrument(exchange)])
     assert store.grid.taker_fee_bps.tolist() == [[5.0, 1.5]]
+    assert store.grid.maker_fee_bps.tolist() == [[2.0, 2.0]]
 
 
 # -- connections and clocks ------------------------------------------------------------------------------------
