@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8050
 ARGS ?=
+SEEDS ?= 1,2,3
 
-.PHONY: run demo test bench load faults conformance lint format browser clean
+.PHONY: run demo test bench load faults truth conformance lint format browser clean
 
 run: $(VENV)/.run
 	$(BIN)/python app.py --source live --port $(PORT) $(ARGS)
@@ -25,6 +26,9 @@ load: $(VENV)/.dev browser
 
 faults: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.faults $(ARGS)
+
+truth: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.truth --seeds $(SEEDS) $(ARGS)
 
 conformance: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.conformance

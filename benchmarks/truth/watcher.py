@@ -1,0 +1,84 @@
+"""What the detector says, step by step, as spans of the same verdict, and the moments at which routes open."""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from benchmarks.truth.score import Hit, Route, Span
+
+
+class Label(Protocol):
+    @property
+    def label(self) -> str: ...
+
+
+class Candidate(Protocol):
+    """What of a candidate is looked at. Edges in bps; times of the virtual clock."""
+
+    @property
+    def since(self) -> float | None: ...
+    @property
+    def verdict(self) -> Label: ...
+    @property
+    def actionable(self) -> bool: ...
+    @property
+    def gross_bps(self) -> float: ...
+    @property
+    def size(self) -> float: ...
+
+
+Truth = Callable[[Route], tuple[float, float, float]]  # costs, true edge after them [bps], true size [coins]
+
+
+class Watcher:
+    """Follows the candidates of a detector. truth: what the true books of a route offer now."""
+
+    def __init__(self, truth: Truth, origin: float) -> None:
+        """origin: what the detector calls the start of the run. [epoch s]"""
+        self.spans: list[Span] = []
+        self.hits: list[Hit] = []
+        self._truth, self._origin = truth, origin
+        self._now: dict[Route, tuple[float, object, str, bool]] = {}  # since when which candidate says what
+
+    def look(self, candidates: Mapping[Route, Candidate], time: float) -> None:
+        """Take over what is said now. time: since the start of the run. [s]"""
+        now = self._now
+        for route, candidate in candidates.items():
+            before = now.get(route)
+            if before is not None and before[1] is candidate:
+                continue
+            reason, actionable = candidate.verdict.label, candidate.actionable
+            if before is not None and before[2:] == (reason, actionable):
+                now[route] = (before[0], candidate, reason, actionable)
+                continue
+            if before is not None:
+                self._end(route, before, time)
+            now[route] = (time, candidate, reason, actionable)
+            if actionable:
+                self._hit(route, candidate, time)
+        if len(now) > len(candidates):
+            for route in now.keys() - candidates.keys():
+                self._end(route, now.pop(route), time)
+
+    def close(self, time: float) -> None:
+        """The end of the run."""
+        for route, said in self._now.items():
+            self._end(route, said, time)
+        self._now = {}
+
+    def _end(self, route: Route, said: tuple[float, object, str, bool], time: float) -> None:
+        begin, _, reason, actionable = said
+        self.spans.append(Span(route, begin, time, reason, actionable))
+
+    def _hit(self, route: Route, candidate: Candidate, time: float) -> None:
+        costs, true_edge, true_size = self._truth(route)
+        self.hits.append(
+            Hit(
+                route=route,
+                time=time,
+                since=time if candidate.since is None else candidate.since - self._origin,
+                edge_bps=candidate.gross_bps - costs,
+                true_edge_bps=true_edge,
+                size=candidate.size,
+                true_size=true_size,
+            )
+        )
