@@ -104,8 +104,10 @@ class Connection:
         try:
             while True:
                 due = asyncio.create_task(self._replacement_due(session))
-                await asyncio.wait((task, due), return_when=asyncio.FIRST_COMPLETED)
-                due.cancel()
+                try:
+                    await asyncio.wait((task, due), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    due.cancel()
                 if task.done():
                     return _failure(task)
                 successor = await self._replace(session, task)
