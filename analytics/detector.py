@@ -280,7 +280,9 @@ class Detector:
                 confirmed_at = since + self.limits.reaction_s
                 at = confirmed_at if verdict is Verdict.UNCONFIRMED and confirmed_at > now else now + LOOK_AGAIN_S
                 self._due[row] = min(at, self._due.get(row, np.inf))
-                self._wanted[buy, symbol] = self._wanted[sell, symbol] = (now, gross - cost)
+                for contract in ((buy, symbol), (sell, symbol)):
+                    last, most = self._wanted.get(contract, (now, -np.inf))
+                    self._wanted[contract] = now, max(gross - cost, most) if last == now else gross - cost
             if route in self.episodes.open or (gap and verdict in (Verdict.OK, Verdict.UNCONFIRMED)):
                 self.episodes.observe(Look(symbol, buy, sell, now, since, verdict, net, gross, size, notional))
                 self._due[row] = min(now + LOOK_AGAIN_S, self._due.get(row, np.inf))
