@@ -18,7 +18,7 @@ from analytics.quality import Codes, Limits, Verdict
 from analytics.size import Book
 from analytics.terms import Terms
 from analytics.usual import Usual
-from analytics.verdicts import Routes, first_reasons
+from analytics.verdicts import TESTS_BEFORE_BOOKS, TESTS_WITH_BOOKS, Routes, first_reasons
 from store.depth import Ladder
 from store.snapshot import Snapshot
 
@@ -47,14 +47,14 @@ class Pairs:
     symbol, buy, sell: positions on the snapshot's axes. Edges and costs are bps of the mean mid. entry: gross entry
     edge at the touch; walk: what the size loses against it, 0 or less; exit_now: at today's quotes; expected_exit:
     median over the look-back, of exit_samples samples, NaN while they are too few; cost: four fills and reserve; net:
-    entry + walk + expected_exit - cost. fresh: gap of the books over their own marks. size: coins of the user's
-    notional that each gain the least that is asked, of a pair without a gap the touch; notional: size at the mean mid;
-    profit: net on that notional. capacity: largest notional whose average clears the least, gainful: notional
-    of which each coin does, visible: to which both books are known [quote], behind: from the touch to the next level
-    [bps]; NaN where no gap is. touch_only: whether no more than the touch is known. buy_price, sell_price [quote per
-    coin]. buy_age, sell_age: seconds since receipt. since: when the gap opened [epoch s], NaN without one. carry_8h:
-    bps of funding earned in eight hours, NaN if unknown. verdict: `Verdict` codes. gap: whether the touch clears the
-    costs. actionable: a gap, verdict OK and a size.
+    entry + walk + expected_exit - cost. fresh: gap of the books over their own marks. mean_mid: of the two mids [quote
+    per coin]. size: coins of the user's notional at the touch, and where the books were walked, as many as each gain
+    the least that is asked; notional: size at the mean mid; profit: net on that notional. capacity: largest notional
+    whose average clears the least, gainful: notional of which each coin does, visible: to which both books are known
+    [quote], behind: from the touch to the next level [bps]; NaN where the books were not walked. touch_only: whether no
+    more than the touch is known. buy_price, sell_price [quote per coin]. buy_age, sell_age: seconds since receipt.
+    since: when the gap opened [epoch s], NaN without one. carry_8h: bps of funding earned in eight hours, NaN if
+    unknown. verdict: `Verdict` codes. gap: whether the touch clears the costs. actionable: a gap, verdict OK, a size.
     """
 
     symbol: Ints
@@ -70,6 +70,7 @@ class Pairs:
     cost: Array
     net: Array
     fresh: Array
+    mean_mid: Array
     size: Array
     notional: Array
     profit: Array
@@ -114,19 +115,48 @@ class Context:
 def judge_routes(
     snapshot: Snapshot, now: float, found: Edges, context: Context, s: Ints, buy: Ints, sell: Ints
 ) -> Pairs:
-    """Measure n directed pairs and say the first reason against each. now: [epoch s]. found: edges of the snapshot."""
-    pairs = _measured(snapshot, now, found, context, s, buy, sell)
+    """Measure n directed pairs and say the first reason against each. now: [epoch s]. found: edges of the snapshot.
+
+    To walk two books takes longer than all else, so it is done for gaps that nothing else speaks against.
+    """
+    pairs = _at_the_touch(snapshot, now, found, context, s, buy, sell)
+    limits, verdict = context.limits, pairs.verdict.copy()
     at = np.flatnonzero(pairs.gap)
-    verdict = pairs.verdict.copy()
     if at.size:
-        verdict[at] = first_reasons(routes_of(snapshot, now, found, context, pairs.ordered(at)), context.limits)
+        routes = routes_of(snapshot, now, found, context, pairs.ordered(at))
+        verdict[at] = first_reasons(routes, limits, TESTS_BEFORE_BOOKS)
+        at = at[verdict[at] == Verdict.OK]
+    if at.size:
+        pairs = _walked(snapshot, context, pairs, at)
+        routes = routes_of(snapshot, now, found, context, pairs.ordered(at))
+        verdict[at] = first_reasons(routes, limits, TESTS_WITH_BOOKS)
     with np.errstate(invalid="ignore"):
         worth = (pairs.size > 0.0) & (pairs.net >= context.terms.min_net_bps)
     return replace(pairs, verdict=verdict, actionable=pairs.gap & (verdict == Verdict.OK) & worth)
 
 
-def _measured(snapshot: Snapshot, now: float, found: Edges, context: Context, s: Ints, buy: Ints, sell: Ints) -> Pairs:
-    """The pairs with all figures, and with what their quotes alone say against them."""
+def _walked(snapshot: Snapshot, context: Context, pairs: Pairs, at: Ints) -> Pairs:
+    """The pairs with size, walk and capacity of those `at` these positions by the books that are known of them."""
+    terms = context.terms
+    names = ("size", "walk", "capacity", "gainful", "visible", "behind", "touch_only")
+    size, walk, capacity, gainful, visible, behind, touch_only = (getattr(pairs, name).copy() for name in names)
+    for i in at.tolist():
+        least = terms.min_net_bps + pairs.cost[i] + np.fmax(-pairs.expected_exit[i], 0.0)
+        books = books_of(snapshot, context, int(pairs.symbol[i]), int(pairs.buy[i]), int(pairs.sell[i]))
+        fill = fillable(*books, terms.notional, float(least))
+        size[i], walk[i], capacity[i], gainful[i] = fill.size, fill.walk_bps, fill.capacity, fill.gainful
+        visible[i], behind[i], touch_only[i] = fill.visible, fill.behind_bps, fill.touch_only
+    net = spreads.net_edge_bps(pairs.entry + walk, pairs.expected_exit, pairs.cost)
+    notional = size * pairs.mean_mid
+    profit = notional * net / spreads.BPS
+    columns = dict(zip(names, (size, walk, capacity, gainful, visible, behind, touch_only), strict=True))
+    return replace(pairs, net=net, notional=notional, profit=profit, **columns)
+
+
+def _at_the_touch(
+    snapshot: Snapshot, now: float, found: Edges, context: Context, s: Ints, buy: Ints, sell: Ints
+) -> Pairs:
+    """The pairs with the figures of the touch, and with what their quotes alone say against them."""
     terms = context.terms
     bid, ask, mark = snapshot["bid_price"], snapshot["ask_price"], snapshot["mark_price"]
     gross, cost, verdict = found.entry[s, buy, sell], found.cost[s, buy, sell], found.pair[s, buy, sell]
@@ -138,16 +168,8 @@ def _measured(snapshot: Snapshot, now: float, found: Edges, context: Context, s:
     mean_mid = (bid[s, buy] + ask[s, buy] + bid[s, sell] + ask[s, sell]) / 4.0
     touch = spreads.touch_size(snapshot["ask_size"][s, buy], snapshot["bid_size"][s, sell])
     size = np.fmin(touch, terms.notional / mean_mid) + 0.0 * touch  # an unknown touch stays unknown
-    walk = np.zeros(len(s))
-    capacity, gainful, visible, behind = (np.full(len(s), np.nan) for _ in range(4))
-    touch_only = np.ones(len(s), dtype=bool)
-    for i in np.flatnonzero(gap).tolist():
-        least = terms.min_net_bps + cost[i] + np.fmax(-expected[i], 0.0)
-        books = books_of(snapshot, context, int(s[i]), int(buy[i]), int(sell[i]))
-        fill = fillable(*books, terms.notional, float(least))
-        size[i], walk[i], capacity[i], gainful[i] = fill.size, fill.walk_bps, fill.capacity, fill.gainful
-        visible[i], behind[i], touch_only[i] = fill.visible, fill.behind_bps, fill.touch_only
-    net = spreads.net_edge_bps(gross + walk, expected, cost)
+    net = spreads.net_edge_bps(gross, expected, cost)
+    unknown = np.full(len(s), np.nan)
     hourly = spreads.funding_per_hour(snapshot["funding_rate"], snapshot["funding_interval_h"])
     age_s = snapshot.age_s(now)
     return Pairs(
@@ -157,21 +179,22 @@ def _measured(snapshot: Snapshot, now: float, found: Edges, context: Context, s:
         buy_price=ask[s, buy],
         sell_price=bid[s, sell],
         entry=gross,
-        walk=walk,
+        walk=np.zeros(len(s)),
         exit_now=found.entry[s, sell, buy],
         expected_exit=expected,
         exit_samples=samples,
         cost=cost,
         net=net,
         fresh=fresh_edge_bps(ask[s, buy], bid[s, sell], mark[s, buy], mark[s, sell]),
+        mean_mid=mean_mid,
         size=size,
         notional=size * mean_mid,
         profit=size * mean_mid * net / spreads.BPS,
-        capacity=capacity,
-        gainful=gainful,
-        visible=visible,
-        behind=behind,
-        touch_only=touch_only,
+        capacity=unknown,
+        gainful=unknown,
+        visible=unknown,
+        behind=unknown,
+        touch_only=np.ones(len(s), dtype=bool),
         buy_age=age_s[s, buy],
         sell_age=age_s[s, sell],
         since=np.where(gap, since, np.nan),

@@ -1,8 +1,9 @@
 """Why a gap that seems to pay is not an arbitrage: the tests of pairs, each a function of its own.
 
 A test says of n routes at once which of them it refuses. They run in the order of `PAIR_TESTS`, so that every route has
-exactly one first reason; those of single quotes (`analytics.quality`) come before. Source of the classes:
-docs/decisions.md, 'What looks like an arbitrage and is not'.
+exactly one first reason; books are walked only for those that the tests before have let through. The tests of single
+quotes (`analytics.quality`) come first. Source of the classes: docs/decisions.md, 'What looks like an arbitrage and is
+not'.
 """
 
 from collections.abc import Callable
@@ -110,22 +111,29 @@ def unconfirmed(routes: Routes, limits: Limits) -> Mask:
     return ~(routes.age >= limits.reaction_s)
 
 
-PAIR_TESTS: tuple[tuple[Verdict, Callable[[Routes, Limits], Mask]], ...] = (
+Tests = tuple[tuple[Verdict, Callable[[Routes, Limits], Mask]], ...]
+
+TESTS_BEFORE_BOOKS: Tests = (
     (Verdict.STALE_LEG, stale_leg),
     (Verdict.ANCHOR_SKEWED, anchor_skewed),
     (Verdict.ANCHOR_MOVING, anchor_moving),
     (Verdict.SKEWED_LEGS, skewed_legs),
     (Verdict.NO_HISTORY, no_history),
     (Verdict.STANDING_BASIS, standing_basis),
+)
+TESTS_WITH_BOOKS: Tests = (
     (Verdict.THIN_BOOK, thin_book),
     (Verdict.SINGLE_ORDER, single_order),
     (Verdict.UNCONFIRMED, unconfirmed),
 )
 
 
-def first_reasons(routes: Routes, limits: Limits) -> Codes:
+PAIR_TESTS: Tests = TESTS_BEFORE_BOOKS + TESTS_WITH_BOOKS
+
+
+def first_reasons(routes: Routes, limits: Limits, tests: Tests = PAIR_TESTS) -> Codes:
     """The first test that refuses each route, shape (n,); Verdict.OK where none does."""
     codes = np.full(len(routes), Verdict.OK, dtype=np.int8)
-    for verdict, test in reversed(PAIR_TESTS):
+    for verdict, test in reversed(tests):
         codes[test(routes, limits)] = verdict
     return codes

@@ -15,6 +15,10 @@ from store.depth import Ladder
 from store.snapshot import Snapshot
 
 Side = Sequence[tuple[float, float]]
+BEFORE_BOOKS = (
+    Verdict.STALE_LEG, Verdict.ANCHOR_SKEWED, Verdict.ANCHOR_MOVING, Verdict.SKEWED_LEGS, Verdict.NO_HISTORY,
+    Verdict.STANDING_BASIS,
+)  # fmt: skip
 
 
 @dataclass
@@ -33,7 +37,7 @@ class Memory:
 
 @dataclass
 class Pair:
-    """One directed pair. Of what is not a gap, size and walk are those of the touch."""
+    """One directed pair. Where the books are not walked, size and walk are those of the touch."""
 
     verdict: Verdict
     entry: float
@@ -196,8 +200,11 @@ class PlainJudge:
         found.gap = found.verdict is Verdict.OK and since is not None and entry - found.cost >= self.least_bps
         if found.gap:
             assert since is not None
+            touch = found.size
             behind = self._fill(found, long, short, expected)
             found.verdict = self._gap_reason(found, route, (s, buy, sell), since, expected, samples, behind)
+            if found.verdict in BEFORE_BOOKS:  # the books of these are not walked
+                found.size, found.walk, found.gainful = touch, 0.0, math.nan
         found.net = entry + found.walk + expected - found.cost
         found.actionable = (
             found.gap and found.verdict is Verdict.OK and found.size > 0.0 and found.net >= self.least_bps
