@@ -20,7 +20,7 @@ from analytics.gaps import Gaps
 from analytics.opportunities import Judgement, judge
 from analytics.quality import PRICE_TESTS, Verdict
 from analytics.routes import Array, Books, ExpectedExit, Ints, Mask
-from analytics.spreads import median_exit_bps
+from analytics.spreads import BPS, median_exit_bps
 from analytics.terms import Terms
 from analytics.usual import Usual
 from store.depth import Ladder, Side
@@ -65,6 +65,11 @@ def hedge_note(leg: str, notional: float | None, price: float | None) -> str:
         return f"{leg} leg is inverse: hedge N / P0 coins; {collateral}"
     coins = inverse_hedge_coins(notional, price)
     return f"{leg} leg is inverse: {notional:.0f} USD of it are hedged by {coins:.6g} coins; {collateral}"
+
+
+def off_par_bps(rate: Rate) -> float | None:
+    """How far a currency stands from one dollar. [bps]"""
+    return None if rate.value is None else (rate.value - 1.0) * BPS
 
 
 class Crossings:

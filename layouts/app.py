@@ -8,6 +8,8 @@ import fastapi
 from desk import Desk
 from layouts.episodes import callbacks as episodes
 from layouts.exchanges import callbacks as exchanges
+from layouts.families import callbacks as families
+from layouts.funding import callbacks as funding
 from layouts.instruments import callbacks as instruments
 from layouts.opportunities import callbacks as opportunities
 from layouts.overview import callbacks as overview
@@ -56,7 +58,7 @@ def build_app(desk: Desk, server: fastapi.FastAPI) -> dash.Dash:
         index_string=INDEX,
     )
     app.layout = layout.frame(desk.settings.refresh_ms, desk.settings.stale_after_s)
-    for part in (shell, overview, opportunities, spreads, exchanges, instruments, episodes):
+    for part in (shell, overview, opportunities, spreads, exchanges, instruments, episodes, funding, families):
         part.register(app, desk)
     # Dash 4.4 lists its assets at the first request for "/" and serves a deep link that comes before without any.
     app._setup_server()

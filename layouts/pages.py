@@ -9,6 +9,7 @@ from desk import Desk
 from layouts.components import pane_head
 from layouts.episodes import layout as episodes
 from layouts.exchanges import layout as exchanges
+from layouts.families import layout as families
 from layouts.funding import layout as funding
 from layouts.instruments import layout as instruments
 from layouts.opportunities import layout as opportunities
@@ -27,6 +28,7 @@ PAGES: dict[str, Page] = {
     "/opportunities": opportunities.page,
     "/spreads": spreads.page,
     "/funding": funding.page,
+    "/funding/families": families.page,
     "/episodes": episodes.page,
     "/instruments": instruments.page,
     "/exchanges": exchanges.page,
