@@ -5,18 +5,29 @@ edges and costs bps of the mean of the two mids, at the touch. Source of the for
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analytics import funding
 from analytics.costs import cost_parts
-from analytics.quality import Limits
+from analytics.quality import PRICE_TESTS, Codes, Limits, Verdict
 from analytics.routes import Array, ExpectedExit, Ints, Mask
 from analytics.spreads import BPS, entry_edge_bps, funding_per_hour
 from analytics.terms import Terms
 from store.funding import FRESH_S
 from store.snapshot import Matrix, Snapshot
+
+NOT_COMPARED: Final = (
+    Verdict.NOT_LISTED,
+    Verdict.NOT_PAIRED,
+    Verdict.DERIVED_VENUE,
+    Verdict.NOT_TRADING,
+    Verdict.NO_QUOTE,
+    Verdict.FEED_LOST,
+    Verdict.DIFFERENT_ASSET,
+)
 
 
 @dataclass(frozen=True)
@@ -55,24 +66,26 @@ def fresh_rates(snapshot: Snapshot, now: float) -> Mask:
 
 
 def widest_pairs(
-    snapshot: Snapshot, now: float, usable: Mask, terms: Terms, limits: Limits, expected_exit: ExpectedExit
+    snapshot: Snapshot, now: float, verdicts: Codes, terms: Terms, limits: Limits, expected_exit: ExpectedExit
 ) -> WidestPairs:
     """The pair of each symbol that funding pays most for.
 
     Args:
         snapshot: What is known.
         now: When the position would be opened. [epoch s]
-        usable: Contracts whose price is good, shape (S, E).
+        verdicts: First reason against each quote, shape (S, E). What is of another asset, relayed, halted or lost is
+            not compared; a quote that only came late leaves the carry as it is, and the rest not known.
         terms: Costs, holding time and leverage.
         limits: How many samples an expected exit needs.
         expected_exit: What closing is expected to earn.
 
     Returns:
-        Symbols with fewer than two usable contracts of known rate and interval are left out: an unknown interval is
+        Symbols with fewer than two such contracts of known rate and interval are left out: an unknown interval is
         never ranked.
     """
     hourly = funding_per_hour(snapshot["funding_rate"], snapshot["funding_interval_h"])
-    hourly = np.where(usable & fresh_rates(snapshot, now), hourly, np.nan)
+    comparable = ~np.isin(verdicts, NOT_COMPARED) & fresh_rates(snapshot, now)
+    hourly = np.where(comparable, hourly, np.nan)
     known = ~np.isnan(hourly)
     rows = np.flatnonzero(known.sum(axis=1) >= 2)
     long = _where_least(hourly[rows], np.inf)
@@ -88,7 +101,8 @@ def widest_pairs(
     grid = snapshot.grid
     parts = cost_parts(grid.taker_fee_bps, grid.maker_fee_bps, s, long, short, terms.costs)
     cost = parts.entry + parts.exit + parts.reserve
-    entry = _entry(snapshot, s, long, short)
+    good = (verdicts == Verdict.OK) | (verdicts > PRICE_TESTS)
+    entry = np.where(good[s, long] & good[s, short], _entry(snapshot, s, long, short), np.nan)
     exits, samples = expected_exit(s, long, short)
     exits = np.where(samples >= limits.exit_samples, exits, np.nan)
     apr = funding.net_apr(carry, cost, entry, exits, terms.holding_h)

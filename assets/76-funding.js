@@ -83,13 +83,13 @@
       const often = hours === "1" || hours === "2" ? " often" : hours === "4" ? " four" : "";
       return element("span", {className: "fund " + heat},
         element("span", {className: "every" + often}, interval(hours)),
-        element("span", {className: "apr"}, signed(apr.toFixed(1))),
+        element("span", {className: "apr"}, signed(apr.toFixed(Math.abs(apr) < 1000 ? 1 : 0))),
         state === "s" && element("span", {className: "sr"}, ", stale " + age));
     },
   });
 
   function heads(data) {
-    const row = {id: "next", symbol: "next settlement"};
+    const row = {id: "next", symbol: "settles in"};
     for (const exchange of data.exchanges) {
       const {next, note} = data.heads[exchange];
       row[exchange] = {note, text: note || (next ? left(next - data.now) : "")};

@@ -56,7 +56,7 @@ def columns(desk: Desk) -> list[dict[str, Any]]:
         {
             "field": "widest",
             "headerName": "Apart, %",
-            "width": 84,
+            "width": 90,
             "sort": "desc",
             **right,
             "headerTooltip": "Highest less lowest APR of the contracts that can be compared",
@@ -135,7 +135,7 @@ def _chips(desk: Desk) -> html.Div:
         [
             html.Span(f"{MINUS}{limit}", className="fig"),
             html.Span(className="scale", **aria(hidden="true")),
-            html.Span(f"+{limit} % a year, simple", className="fig"),
+            html.Span(f"+{limit} % a year, simple; above 0 longs pay", className="fig"),
             html.Span(className="swatch hatch", **aria(hidden="true")),
             "stale",
         ],

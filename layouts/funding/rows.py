@@ -15,7 +15,7 @@ from analytics.exits import expected_exits
 from analytics.funding import CONTINUOUS, PredictionQuality, prediction_quality
 from analytics.quality import Verdict
 from analytics.spreads import funding_apr, funding_per_hour
-from desk import View, price_is_good
+from desk import View
 from layouts import glance
 from layouts.components import num, spreads_href, td
 from layouts.format import age, plain, sign_class, signed
@@ -58,8 +58,8 @@ def widest(view: View) -> carry.WidestPairs:
     judgement = view.judgement
     snapshot = judgement.snapshot
     exits = expected_exits(view.market.ring, snapshot)
-    good = price_is_good(judgement)
-    return carry.widest_pairs(snapshot, judgement.time, good, judgement.terms, judgement.limits, exits)
+    terms, limits = judgement.terms, judgement.limits
+    return carry.widest_pairs(snapshot, judgement.time, judgement.verdicts, terms, limits, exits)
 
 
 # -- the table of rates ----------------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ def _badge(snapshot: Any, s: int, e: int) -> html.Span:
 def _break_even(hours: float) -> Any:
     """'67', 'at once', or that what closing costs is not known yet."""
     if hours != hours:
-        return html.Span("too new", className="hint")
+        return html.Span("not known", className="hint")
     return "at once" if hours == 0.0 else plain(hours, 1 if hours < 10.0 else 0)
 
 
@@ -275,7 +275,7 @@ def _sum(pairs: carry.WidestPairs, i: int) -> str:
     """Break-even with this row's numbers."""
     cost, entry, exits = (float(column[i]) for column in (pairs.cost_bps, pairs.entry_bps, pairs.exit_bps))
     if not np.isfinite([cost, entry, exits]).all():
-        return "A fee, a quote or the usual exit of the pair is not known yet"
+        return "A fee, a fresh quote or the usual exit of the pair is not known"
     return (
         f"({plain(cost, 1)} cost, entry {signed(entry)}, expected exit {signed(exits)}) bps, "
         f"at {signed(float(pairs.per_8h_bps[i]))} bps every 8 h"
@@ -284,7 +284,7 @@ def _sum(pairs: carry.WidestPairs, i: int) -> str:
 
 def best_note(view: View) -> str:
     held, leverage = plain(view.terms.holding_h), plain(view.terms.leverage)
-    return f"net held {held} h by dated payments, at the touch; capital at {leverage}× a leg"
+    return f"net held {held} h, at the touch; capital at {leverage}× a leg"
 
 
 # -- calendar, predictions, intervals ---------------------------------------------------------------------------

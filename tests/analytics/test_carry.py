@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analytics.carry import calendar, fresh_rates, widest_pairs
-from analytics.quality import Limits
+from analytics.quality import Limits, Verdict
 from analytics.terms import Terms
 from tests.store.scripted import NOW, funding, quote, store_of
 
@@ -27,9 +27,10 @@ def exits_of(value: float, samples: float = 60.0):
     return lambda s, _buy, _sell: (np.full(len(s), value), np.full(len(s), samples))
 
 
-def widest(snapshot, exits=None, usable=None, **terms):
-    usable = snapshot.grid.listed if usable is None else usable
-    return widest_pairs(snapshot, NOW, usable, Terms(**terms), Limits(), exits or exits_of(-2.0))
+def widest(snapshot, exits=None, refused=None, **terms):
+    """refused: verdicts on single quotes, by exchange."""
+    verdicts = np.array([[(refused or {}).get(exchange, Verdict.OK) for exchange in EXCHANGES]], dtype=np.int8)
+    return widest_pairs(snapshot, NOW, verdicts, Terms(**terms), Limits(), exits or exits_of(-2.0))
 
 
 def test_long_where_an_hour_is_cheapest_and_short_where_it_is_dearest():
@@ -61,13 +62,21 @@ def test_an_unknown_interval_is_never_ranked():
     assert len(widest(market(paying("binance", 0.0001, 8.0), paying("okx", 0.01, None)))) == 0
 
 
-def test_what_is_stale_or_of_a_bad_price_is_not_compared():
+def test_what_is_stale_or_of_another_asset_is_not_compared():
     snapshot = market(
         paying("binance", 0.0001, 8.0), paying("bybit", 0.0002, 8.0), paying("okx", 0.01, 8.0, at=NOW - 121)
     )
     assert fresh_rates(snapshot, NOW).tolist() == [[True, True, False, True]]
     assert widest(snapshot).per_8h_bps.tolist() == pytest.approx([1.0])
-    assert len(widest(snapshot, usable=np.array([[True, False, True, True]]))) == 0
+    assert len(widest(snapshot, refused={"bybit": Verdict.DIFFERENT_ASSET})) == 0
+
+
+def test_a_late_quote_leaves_the_carry_and_hides_what_depends_on_prices():
+    snapshot = market(paying("binance", 0.0001, 8.0), paying("bybit", 0.0002, 8.0))
+    pairs = widest(snapshot, refused={"bybit": Verdict.LAGGING})
+
+    assert pairs.per_8h_bps.tolist() == pytest.approx([1.0])
+    assert np.isnan([pairs.entry_bps[0], pairs.break_even_h[0], pairs.net_apr[0]]).all()
 
 
 def test_equal_rates_make_no_pair():
