@@ -18,20 +18,24 @@
     const text = plain(value, decimals);
     return known(value) && value > 0 && Number(value.toFixed(decimals)) !== 0 ? "+" + text : text;
   }
-  function price(params) {
-    const value = params.value;
+  // As layouts/format.py writes ages.
+  function age(value) {
     if (!known(value)) return "";
-    const decimals = params.data.decimals;
-    return plain(value, known(decimals) ? Math.min(decimals, 12) : Math.max(0, 5 - Math.floor(Math.log10(Math.abs(value)))));
+    const seconds = Math.max(value, 0), whole = Math.round(seconds), two = n => String(n).padStart(2, "0");
+    if (seconds < 9.95) return seconds.toFixed(1) + " s";
+    if (whole < 120) return whole + " s";
+    if (whole < 3600) return Math.floor(whole / 60) + " m " + two(whole % 60) + " s";
+    if (whole < 86400) return Math.floor(whole / 3600) + " h " + two(Math.floor(whole % 3600 / 60)) + " m";
+    return Math.floor(whole / 86400) + " d " + two(Math.floor(whole % 86400 / 3600)) + " h";
   }
 
   window.dashAgGridFunctions = Object.assign(window.dashAgGridFunctions || {}, {
     bps: value => signed(value, 1),
     whole: value => plain(value, 0),
     money: value => plain(value, Math.abs(value) < 1000 ? 2 : 0),
-    coins: value => plain(value, value >= 1e5 ? 0 : value >= 100 ? 1 : value >= 10 ? 2 : value >= 1 ? 3 : 5),
+    age,
+    breakEven: params => params.data && params.data.never ? "never" : params.value === 0 ? "at once" : plain(params.value, params.value < 100 ? 1 : 0),
     ages: row => [row.buyAge, row.sellAge].map(value => plain(value, value < 9.95 ? 1 : 0)).join(" / "),
-    price,
     signColour: value => ({color: !known(value) ? "" : value > 0.04 ? "var(--plus)" : value < -0.04 ? "var(--minus)" : ""}),
     fell: (params, field) => Boolean(params.data && params.data.change && params.data.change[field] < 0),
     // Unknown figures go last in either direction.
@@ -39,18 +43,18 @@
       if (!known(a) || !known(b)) return (known(a) ? -1 : known(b) ? 1 : 0) * (descending ? -1 : 1);
       return a - b;
     },
-    // Whatever the sort: a refused pair never stands above one that may be traded.
-    refusedLast: params => {
-      const nodes = params.nodes.slice();
-      const parts = [nodes.filter(n => n.data.group === 0), nodes.filter(n => n.data.group !== 0)];
-      let at = 0;
-      for (const part of parts) for (const node of part) params.nodes[at++] = node;
+    // Whatever the sort: what may be traded stands first, then what my terms refuse, then what a test refuses; each
+    // group but the first under its heading.
+    byGroup: params => {
+      const rank = node => node.data.group * 2 + (node.data.heading ? 0 : 1);
+      const sorted = params.nodes.slice().sort((a, b) => rank(a) - rank(b));  // stable: inside a group the order holds
+      sorted.forEach((node, i) => { params.nodes[i] = node; });
     },
     perpscopeTheme: theme => theme.withParams({
       backgroundColor: "var(--bg-0)", foregroundColor: "var(--text-1)", headerBackgroundColor: "var(--bg-0)",
       headerTextColor: "var(--text-2)", headerFontWeight: 500, headerFontSize: 12, fontSize: 13,
       fontFamily: "var(--font)", borderColor: "var(--line)", rowBorder: {color: "var(--line)"},
-      headerRowBorder: {color: "var(--line-2)"}, wrapperBorder: false, wrapperBorderRadius: 0, borderRadius: 3,
+      headerRowBorder: {color: "var(--line-2)"}, wrapperBorder: false, browserColorScheme: "inherit", wrapperBorderRadius: 0, borderRadius: 3,
       rowHoverColor: "var(--wash)", selectedRowBackgroundColor: "var(--select)", oddRowBackgroundColor: "var(--bg-0)",
       headerColumnResizeHandleColor: "transparent", cellHorizontalPadding: 10, accentColor: "var(--accent)",
       menuBackgroundColor: "var(--bg-3)", tooltipBackgroundColor: "var(--bg-3)", tooltipTextColor: "var(--text-1)",
@@ -60,13 +64,13 @@
   });
 
   const React = window.React;
+  const mark = group => ["icon icon-check ok-mark", "shape-none", "shape shape-degraded"][group];
   window.dashAgGridComponentFunctions = Object.assign(window.dashAgGridComponentFunctions || {}, {
-    Verdict: props => {
-      const refused = props.data.group === 1, good = Boolean(props.data.actionable);
-      const mark = refused ? "shape shape-degraded" : good ? "icon icon-check ok-mark" : "shape-none";
-      return React.createElement("span", {className: "verdict-cell"},
-        React.createElement("span", {className: mark, "aria-hidden": "true"}), props.value);
-    },
+    Verdict: props => React.createElement("span", {className: "verdict-cell"},
+      React.createElement("span", {className: mark(props.data.group), "aria-hidden": "true"}), props.value),
+    GroupHeading: props => React.createElement("div", {className: "group-heading"},
+      React.createElement("span", {className: mark(props.data.group), "aria-hidden": "true"}), props.data.heading,
+      React.createElement("span", {className: "fig"}, props.data.verdict)),
   });
 
   const held = new WeakMap();  // grid api -> {rows by id, waiting data}
@@ -101,12 +105,20 @@
   function showCards(api, data) {
     const list = document.getElementById("opportunities-cards");
     if (!list) return;
-    list.replaceChildren(...(narrow.matches ? rowsOf(data.columns).slice(0, 60) : []).map(row => {
-      const card = text("button", "card" + (row.group ? " refused" : ""), "");
-      const net = text("span", "fig net " + (row.net > 0 && !row.group ? "plus" : ""), signed(row.net, 1) + " ");
+    const rows = narrow.matches ? rowsOf(data.columns).sort((a, b) => a.group - b.group || !a.heading - !b.heading) : [];
+    list.replaceChildren(...rows.slice(0, 80).map(row => {
+      if (row.heading) return text("div", "group-heading", row.heading + " " + row.verdict);
+      const card = text("button", "card" + ["", " idle", " refused"][row.group], "");
+      const net = text("span", "fig net " + (row.group === 2 ? "" : row.net > 0.04 ? "plus" : row.net < -0.04 ? "minus" : ""), signed(row.net, 1) + " ");
       net.append(text("small", "", "bps"));
-      card.append(text("b", "", row.symbol), net, text("span", "dim", row.buy + " to " + row.sell),
-        text("span", "fig dim", row.group ? row.verdict : "size " + plain(row.notional, 0)));
+      const route = text("span", "route", row.buy);
+      route.append(text("span", "icon icon-arrow-right", ""), text("span", "sr", " to "), row.sell);
+      const facts = text("span", "facts-line", ""), verdict = text("span", "verdict-cell", "");
+      const fact = (word, value) => { if (value) facts.append(text("span", "hint", word + " "), text("span", "fig", value), " "); };
+      fact("capacity", plain(row.capacity, 0));
+      fact("alive", age(row.alive));
+      verdict.append(text("span", mark(row.group), ""), row.verdict);
+      card.append(text("b", "", row.symbol), net, route, verdict, facts);
       card.addEventListener("click", () => api.getRowNode(row.id)?.setSelected(true, true));
       return card;
     }));
@@ -148,8 +160,55 @@
     api.refreshClientSideRowModel("filter");
   }
 
+  // Enter opens a row; while the drawer is open, it follows the arrows.
+  const drawerOpen = () => document.querySelector(".drawer.open") !== null;
+  let closing = 0;
+
+  function followKeys(api) {
+    const choose = node => { if (node && !node.data.heading && !node.isSelected()) node.setSelected(true, true); };
+    api.addEventListener("cellKeyDown", told => { if (told.event.key === "Enter") choose(told.node); });
+    api.addEventListener("cellFocused", told => {
+      if (told.rowIndex !== null && drawerOpen() && Date.now() - closing > 500) choose(api.getDisplayedRowAtIndex(told.rowIndex));
+    });
+  }
+
+  // Beside the drawer there is room for the pinned columns, gross, capacity and verdict.
+  const WIDE = ["fees", "notional", "profit", "carry", "breakEven", "alive", "age"];
+  const makeRoom = (gridId, open) =>
+    window.dash_ag_grid.getApiAsync(gridId).then(api => { if (!api.isDestroyed()) api.setColumnsVisible(WIDE, !open); });
+
+  // Panels below chips and figures: one at a time; closed by Escape, by a click elsewhere.
+  const panels = () => [...document.querySelectorAll("details.pop[open]")];
+  document.addEventListener("click", event => {
+    for (const panel of panels()) if (!panel.contains(event.target)) panel.open = false;
+  });
+  document.addEventListener("keydown", event => {
+    const open = panels();
+    if (event.key !== "Escape" || !open.length) return;
+    for (const panel of open) {
+      panel.open = false;
+      if (panel.contains(document.activeElement)) panel.querySelector("summary").focus();
+    }
+    event.stopImmediatePropagation();
+  }, true);
+
+  async function toClipboard(words) {
+    if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(words);
+    const area = Object.assign(document.createElement("textarea"), {value: words});  // plain http: the old way
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    if (!done) throw new Error("the browser does not let this page write to the clipboard");
+  }
+
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
     perpscopeGrid: {
+      async copy(clicks, words, buttonId) {
+        const said = await toClipboard(words || "").then(() => "Copied", () => "Not allowed");
+        setTimeout(() => window.dash_clientside.set_props(buttonId, {children: "Copy as text"}), 2500);
+        return said;
+      },
       async apply(data, gridId) {
         if (!data) return window.dash_clientside.no_update;
         const api = await window.dash_ag_grid.getApiAsync(gridId);
@@ -160,6 +219,7 @@
           state = {rows: new Map(), waiting: null, key: data.key};
           held.set(api, state);
           element.addEventListener("mouseleave", () => { if (!api.isDestroyed()) settle(api); });
+          followKeys(api);
         }
         // Another filter or source is asked for by the user: it is applied at once.
         const asked = state.key !== data.key;
@@ -172,16 +232,24 @@
       select(rows, closes, gridId, selected) {
         const triggered = window.dash_clientside.callback_context.triggered_id;
         if (triggered && triggered !== gridId) {
+          closing = Date.now();
           window.dash_ag_grid.getApiAsync(gridId).then(api => {
             const node = api.getSelectedNodes()[0];
             api.deselectAll();
             // Focus goes back to where it came from.
             if (node && node.rowIndex !== null) api.setFocusedCell(node.rowIndex, "symbol");
           });
+          makeRoom(gridId, false);
           return [null, "drawer"];
         }
-        const row = rows && rows.length ? rows[0].id : null;
+        const found = rows && rows.length ? rows[0] : null;
+        if (found && found.heading) {
+          window.dash_ag_grid.getApiAsync(gridId).then(api => api.deselectAll());
+          return [window.dash_clientside.no_update, window.dash_clientside.no_update];
+        }
+        const row = found ? found.id : null;
         if (row === selected) return [window.dash_clientside.no_update, window.dash_clientside.no_update];
+        makeRoom(gridId, Boolean(row));
         return [row, row ? "drawer open" : "drawer"];
       },
     },

@@ -1,25 +1,30 @@
 """What the drawer says about one pair."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from dash import html
 
-from analytics.quality import MEANING, Verdict
+from analytics.explain import Figure, Input
+from analytics.funding import CashFlow
 from desk import Opportunity, View
 from layouts import glance
-from layouts.components import arrow, figure, icon, num, shape, td, th
-from layouts.format import coins, money, ordinary, plain, price, seconds, sign_class, signed, tick_decimals
-from layouts.opportunities.figures import parts
-from layouts.opportunities.rows import OK, verdict_words
+from layouts.components import arrow, figure, icon, num, shape, td
+from layouts.format import age, clock, money, plain, sign_class, signed
+from layouts.opportunities.evidence import found_words, limit_words, named, source_words, value_words
+from layouts.opportunities.pair import Opened
+from layouts.opportunities.rows import OK, capacity, verdict_words
+
+FLOWS = 6
+_STATE_SHAPES = {"refused": "shape shape-degraded", "not asked": "shape shape-off"}
 
 
 def head(view: View, row: Opportunity) -> list[Any]:
     """Symbol, route and verdict."""
+    route = ["Buy ", glance.title(view, row.buy), " ", arrow(), " sell ", glance.title(view, row.sell)]
     return [
         html.H2(row.symbol),
-        html.Div(
-            ["Buy ", glance.title(view, row.buy), " ", arrow(), " sell ", glance.title(view, row.sell)], className="dim"
-        ),
+        html.Div(route, className="dim"),
         html.Span([verdict_mark(row), verdict_words(row, view.min_net_bps)], className="verdict"),
     ]
 
@@ -30,109 +35,198 @@ def verdict_mark(row: Opportunity) -> html.Span:
     return html.Span(icon("check"), className="ok-mark") if row.actionable else html.Span()
 
 
-def facts(row: Opportunity) -> list[html.Div]:
-    """Six figures."""
+# -- six figures, each of which opens
+
+
+def facts(view: View, opened: Opened) -> list[html.Details]:
+    """Six figures; each opens into its formula, its inputs and their ages."""
+    row, rank = opened.row, opened.rank
+    by_name = {made.name: made for made in opened.explanation.figures}
+    least = plain(view.min_net_bps, 1)
+    reach = "24 h" if rank.reach_s >= 0.95 * rank.window_s else age(rank.reach_s)
     cells = (
-        ("Net edge", signed(row.net_edge_bps), "bps", sign_class(row.net_edge_bps)),
-        ("Profit", money(row.profit), row.symbol.rpartition("-")[2], ""),
-        ("Size at the touch", coins(row.size), row.symbol.rpartition("-")[0], ""),
-        ("Notional", plain(row.notional), row.symbol.rpartition("-")[2], ""),
-        ("Carry 8 h", signed(row.carry_8h_bps), "bps", ""),
-        ("Exit samples", plain(row.expected_exit_samples), "", ""),
+        ("Net edge", signed(row.net_edge_bps), "bps", sign_class(row.net_edge_bps), by_name["net edge"]),
+        ("Profit", money(row.profit), opened.quote, "", by_name["profit"]),
+        (f"Capacity at {least} bps", plain(capacity(row)), opened.quote, "", by_name["capacity"]),
+        ("Carry, APR", signed(_percent(opened.carry_apr)), "%", "", by_name["carry in 8 h"]),
+        (f"Pct. of {reach}" if rank.n else "Percentile", plain(rank.percentile, 1), "%", "", _rank_figure(opened)),
+        ("Alive", *_apart(age(row.alive_s)), "", _alive_figure(opened)),
     )
     return [
-        html.Div([html.Div(label, className="label"), html.Div(figure(value, name, unit))], className="fact")
-        for label, value, unit, name in cells
-    ]
-
-
-def formula(row: Opportunity) -> list[Any]:
-    """Net with this row's numbers, in figures that add up."""
-    gross, exit_, fees, net = row.gross_edge_bps, row.expected_exit_bps, row.fees_bps, row.net_edge_bps
-    if gross is None or exit_ is None or fees is None or net is None:
-        return [html.Span("No expected exit yet: the pair needs samples of its own history.", className="hint")]
-    (_, entry), (_, out), (_, fee_in), (_, fee_out) = parts(gross, exit_, fees, net)
-    fee = abs(fee_in + fee_out)
-    sign = "+" if out >= 0 else "\u2212"
-    return [
-        html.Div("net = gross + expected exit \u2212 four taker fees", className="dim"),
-        html.Div(
+        html.Details(
             [
-                f"{signed(entry)} {sign} {plain(abs(out), 1)} \u2212 {plain(fee, 1)} = ",
-                html.Span(signed(net), className=sign_class(net)),
+                html.Summary(
+                    [
+                        html.Div(label, className="label"),
+                        html.Div(
+                            figure(value, name, unit) if value else html.Span("not known", className="hint unknown")
+                        ),
+                    ]
+                ),
+                html.Div([html.Strong(label), *figure_lines(view, opened, made)], className="panel"),
             ],
-            className="mono fig",
-        ),
+            className="fact pop",
+            key=str(i),
+        )
+        for i, (label, value, unit, name, made) in enumerate(cells)
     ]
 
 
-def quotes(view: View, row: Opportunity) -> html.Table:
-    """Best bid and ask of both legs; the two that would be traded are marked."""
-    snapshot = view.judgement.snapshot
-    grid = snapshot.grid
-    s = grid.symbol_index[row.symbol]
-    columns = [grid.exchange_index[exchange] for exchange in (row.buy, row.sell)]
-    decimals = tick_decimals(*[float(grid.tick_size[s, e]) for e in columns])
+def _percent(value: float | None) -> float | None:
+    return None if value is None else value * 100.0
+
+
+def _apart(words: str) -> tuple[str, str]:
+    """'36 s' as figure and unit; '2 h 04 m' stays whole."""
+    value, _, unit = words.partition(" ")
+    return (words, "") if " " in unit else (value, unit)
+
+
+def _rank_figure(opened: Opened) -> Figure:
+    rank, row = opened.rank, opened.row
+    inputs = (
+        Input("gross edge now", row.gross_edge_bps, "bps"),
+        Input("samples", float(rank.n), "", None, "history"),
+        Input("they reach back", rank.reach_s, "s", None, "history"),
+        Input("one every", rank.step_s, "s", None, "history"),
+    )
+    formula = "share of the samples of the pair's own gross edge that are at or below now; at most a day"
+    return Figure("percentile", rank.percentile, "%", formula, inputs)
+
+
+def _alive_figure(opened: Opened) -> Figure:
+    since = float(opened.one.pairs.since[0])
+    inputs = (
+        Input("opened", since if since == since else None, "epoch s"),
+        Input("my minimum", opened.one.context.terms.min_net_bps, "bps", None, "yours"),
+    )
+    formula = "time since the edge at the touch, less the fees, has been at my minimum without a break"
+    return Figure("alive", opened.row.alive_s, "s", formula, inputs)
+
+
+def figure_lines(view: View, opened: Opened, made: Figure) -> list[Any]:
+    """Formula and inputs of one figure."""
+    lines = [
+        html.Tr(
+            [
+                td(item.name),
+                num(value_words(opened, item)),
+                num(age(item.age_s), "hint"),
+                td(source_words(view, item), "hint"),
+            ],
+            key=f"{i}",
+        )
+        for i, item in enumerate(made.inputs)
+    ]
+    return [html.Div(made.formula, className="mono formula"), html.Table(html.Tbody(lines), className="inputs")]
+
+
+def all_figures(view: View, opened: Opened) -> list[html.Details]:
+    """Every figure of the pair, closed; each opens into its formula and inputs."""
+    return [
+        html.Details(
+            [
+                html.Summary(
+                    [
+                        html.Span(made.name),
+                        html.Span(value_words(opened, Input(made.name, made.value, made.unit)), className="fig"),
+                    ]
+                ),
+                *figure_lines(view, opened, made),
+            ],
+            key=made.name,
+            className="figure-row",
+        )
+        for made in opened.explanation.figures
+    ]
+
+
+# -- funding and tests
+
+
+def funding(view: View, opened: Opened) -> list[Any]:
+    """The payments inside the hold, each with its date, and their sum."""
+    flows = opened.flows
+    hold = f"{plain(opened.one.context.terms.holding_h, 0)} h"
+    if flows is None:
+        return [html.Div("The funding of a leg is not known.", className="hint note")]
+    if not flows:
+        return [html.Div(f"No payment falls due within {hold}.", className="hint note")]
+    lines = [
+        html.Tr(
+            [
+                td(clock(flow.time)[:5], "fig dim"),
+                td(glance.title(view, flow.exchange)),
+                td(flow_words(flow), "dim", title=KINDS[flow.kind]),
+                num(signed(flow.bps)),
+            ],
+            key=f"{flow.time}:{flow.exchange}",
+        )
+        for flow in flows[:FLOWS]
+    ]
+    left = len(flows) - FLOWS
+    more = f"and {plain(left)} more" if left > 0 else ""
+    total = html.Tr(
+        [td(more, "hint", colSpan=2), td("sum, bps"), num(signed(opened.carry))], key="sum", className="sum"
+    )
+    return [html.Table(html.Tbody([*lines, total]), className="table-plain flows")]
+
+
+KINDS = {
+    "predicted": "The exchange tells this rate for this settlement.",
+    "assumed": "A later settlement, at the same rate, which nobody has told.",
+    "continuous": "Accrues all the time; dated at the end of the hold.",
+}
+
+
+def flow_words(flow: CashFlow) -> str:
+    """'short receives', 'long pays'; what nobody has told is said to be assumed."""
+    does = "receives" if flow.bps > 0.0 else "pays"
+    return f"{flow.leg} {does}" + (", assumed" if flow.kind == "assumed" else "")
+
+
+def tests(view: View, opened: Opened) -> list[Any]:
+    """Every test in its order: what it found, what it held that against, what became of it."""
+    checks = named(opened.explanation.checks)
     lines = []
-    for name, e, leg in (("long", columns[0], "buy"), ("short", columns[1], "sell")):
-        values = [float(snapshot[field][s, e]) for field in ("bid_size", "bid_price", "ask_price", "ask_size")]
-        cells = [coins(values[0]), price(values[1], decimals), price(values[2], decimals), coins(values[3])]
-        marked = 2 if leg == "buy" else 1
+    for i, (name, check) in enumerate(checks):
+        mark = (
+            html.Span(icon("check"), className="ok-mark")
+            if check.state == "passed"
+            else html.Span(className=_STATE_SHAPES[check.state])
+        )
+        asked = check.state != "not asked"
+        word = html.Span("passed", className="sr") if check.state == "passed" else html.Strong(check.state)
         lines.append(
-            html.Tr(
+            html.Div(
                 [
-                    td([html.Span(className=f"leg leg-{name}"), glance.title(view, grid.exchanges[e])], "name"),
-                    *[num(text, f"leg-cell {name}" if i == marked else "dim") for i, text in enumerate(cells)],
-                    num(seconds(float(view.judgement.age_s[s, e])), "dim"),
-                    num(plain(float(grid.taker_fee_bps[s, e]), 1), "dim"),
+                    mark,
+                    html.Span([name, " ", word] if asked else name, className="test-name"),
+                    html.Span(found_words(view, opened, check) if asked else "", className="found"),
+                    html.Span(limit_words(opened, check) if asked else word, className="limit hint"),
                 ],
-                key=leg,
+                className=f"test {check.state.replace(' ', '-')}",
+                title=f"{check.state}: refuses where {check.meaning}",
+                key=str(i),
             )
         )
-    heads = [
-        th("Exchange"),
-        th("Bid coins", "Coins at the best bid", True),
-        th("Bid", "Best bid", True),
-        th("Ask", "Best ask", True),
-        th("Ask coins", "Coins at the best ask", True),
-        th("Age, s", "Seconds since receipt", True),
-        th("Fee, bps", "Taker fee of one fill", True),
-    ]
-    return html.Table([html.Thead(html.Tr(heads)), html.Tbody(lines)], className="table-data")
+    return [html.Div(lines[: (len(lines) + 1) // 2]), html.Div(lines[(len(lines) + 1) // 2 :])]
 
 
-def tests(view: View, row: Opportunity) -> list[html.Div]:
-    """What the verdict means, and for a good pair, which tests it has passed."""
-    verdict = Verdict[row.verdict.upper()]
-    if verdict is not Verdict.OK:
-        said: list[Any] = [html.Strong(ordinary(verdict.label)), ": ", MEANING[verdict], "."]
-        return [
-            html.Div([shape("degraded"), html.Span(said)], className="test"),
-            html.Div("Refused pairs are shown, never counted as actionable.", className="hint note"),
-        ]
-    passed = [test for test in Verdict if test not in (Verdict.OK, Verdict.NOT_LISTED)]
-    lines = [
-        html.Div([icon("check"), html.Span(ordinary(test.label)), html.Span(MEANING[test], className="hint")])
-        for test in passed
-    ]
-    if not row.actionable:
-        words = {
-            "below minimum": f"Its net edge is below the minimum of {plain(view.min_net_bps, 1)} bps.",
-            "too new": "Nothing is known yet of what closing it usually earns.",
-            "by its exit only": "It gains only by its expected exit: the entry alone does not pay the four fills.",
-            "size not known": "How much can be traded at the touch is not known.",
-        }[verdict_words(row, view.min_net_bps)]
-        return [html.Div(words, className="note dim"), *lines]
-    return lines
+def tests_title(view: View, opened: Opened) -> tuple[str, str]:
+    """'Why it counts as actionable', and how many tests passed."""
+    row = opened.row
+    words = verdict_words(row, view.min_net_bps)
+    title = (
+        "Why it counts as actionable"
+        if row.actionable
+        else f"Why it is {'refused: ' if row.verdict != OK else ''}{words}"
+    )
+    counts = count_states(opened)
+    return title, ", ".join(f"{count} {state}" for state, count in counts.items() if count) + ", in the order they run"
 
 
-def closed() -> tuple[Any, ...]:
-    """An empty drawer."""
-    return (None, None, None, None, None, None)
-
-
-def lost(row_id: str) -> tuple[Any, ...]:
-    """The pair that was open is no longer measured: neither promising nor refused with a gain."""
-    symbol = row_id.partition(":")[0]
-    words = html.Div("This pair is no longer among those that are measured closely.", className="hint note")
-    return ([html.H2(symbol)], [], [words], None, None, None)
+def count_states(opened: Opened) -> dict[str, int]:
+    """How many tests passed, refused, and were not asked."""
+    states: Sequence[str] = [check.state for check in opened.explanation.checks]
+    return {state: states.count(state) for state in ("passed", "refused", "not asked")}

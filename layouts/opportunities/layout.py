@@ -1,193 +1,203 @@
-"""The Opportunities page: chips, funnel, grid, and the drawer that explains a row."""
+"""The Opportunities page: views, my terms, funnel, grid, and the drawer that explains a row."""
 
 from typing import Any
 
-import dash_ag_grid as dag
 import dash_bootstrap_components as dbc
 from dash import dcc, html
 
+from analytics.terms import Terms
 from desk import Desk
 from layouts import glance
 from layouts.components import aria, chart, icon, pane_head
-from layouts.format import plain
 from layouts.opportunities import ids
-from layouts.opportunities.figures import HEIGHT
-from layouts.opportunities.rows import ANY
+from layouts.opportunities.figures import HEIGHT, SPREAD_HEIGHT
+from layouts.opportunities.grid import grid
+from layouts.opportunities.rows import ANY, TABS
+from layouts.opportunities.terms import FILLS, LISTED, NUMBERS, plain_number
 from layouts.theme import as_theme, empty
+from market.fees import tier_names
 
-FORMULAS = {
-    "symbol": "Base and quote of the perpetual.",
-    "buy": "Long leg: bought at this exchange's best ask.",
-    "sell": "Short leg: sold at this exchange's best bid.",
-    "net": "Net = gross + expected exit − fees, bps of the mean of the two mids, at the touch.",
-    "gross": "Gross = (best bid of sell − best ask of buy) / mean mid × 10 000.",
-    "exit": "Expected exit = median over the look-back of (best bid of buy − best ask of sell) / mean mid × 10 000.",
-    "fees": "Fees = 2 × (taker fee of buy + taker fee of sell): four fills, shown as a cost.",
-    "profit": "Profit = net × notional / 10 000, quote currency.",
-    "size": "Size = smaller of the two touches, base coins.",
-    "notional": "Notional = size × mean mid, quote currency.",
-    "carry": "Carry = (funding rate of sell / its interval − funding rate of buy / its interval) × 8 h, bps.",
-    "ages": "Seconds since each quote was received: long / short.",
-    "verdict": "The first test that refuses the pair, or actionable.",
+KEPT: dict[str, Any] = {"persistence": True, "persistence_type": "session"}
+FIELDS = {  # name of a number: id, unit, what it is
+    "notional": (ids.SIZE, "quote", "Notional of each leg, in the quote currency of the pair"),
+    "min_net_bps": (ids.MIN_NET, "bps", "From this net edge on a pair is actionable"),
+    "holding_h": (ids.HOLD, "h", "How long the position is held: which funding payments fall due"),
+    "slippage_bps": (ids.RESERVE, "bps", "Held back for the whole round trip, once"),
 }
 
 
-def _column(field: str, head: str, width: int, formatter: str | None = None, **more: Any) -> dict[str, Any]:
-    column: dict[str, Any] = {
-        "field": field,
-        "colId": field,
-        "headerName": head,
-        "headerTooltip": FORMULAS.get(field, ""),
-        "minWidth": width,
-        "initialWidth": width,
-        **more,
+def defaults(terms: Terms) -> dict[str, str]:
+    """What the number fields hold before anything is typed."""
+    own = {
+        "notional": terms.notional,
+        "min_net_bps": terms.min_net_bps,
+        "holding_h": terms.holding_h,
+        "slippage_bps": terms.costs.slippage_bps,
     }
-    if formatter is not None:
-        column |= {
-            "valueFormatter": {"function": formatter},
-            "filter": "agNumberColumnFilter",
-            "headerClass": "ag-right-aligned-header",
-            "cellClass": "ag-right-aligned-cell num " + more.get("cellClass", ""),
-            "comparator": {"function": "numberOrder(valueA, valueB, nodeA, nodeB, isDescending)"},
-        }
-    return column
+    return {name: plain_number(value) for name, value in own.items()}
 
 
-def _flash(field: str, head: str, width: int, formatter: str, **more: Any) -> dict[str, Any]:
-    """A column whose changes flash once, blue up, orange down."""
-    return _column(
-        field,
-        head,
-        width,
-        formatter,
-        enableCellChangeFlash=True,
-        cellClassRules={"fell": f"fell(params, '{field}')"},
-        **more,
+def fee_defaults(terms: Terms, exchange: str) -> tuple[str, str, str]:
+    """Tier, taker and maker rate of an exchange before anything is chosen."""
+    fees = terms.fees
+    rates = (dict(rates).get(exchange) for rates in (fees.taker_bps, fees.maker_bps))
+    taker, maker = ("" if rate is None else plain_number(rate) for rate in rates)
+    return dict(fees.tiers).get(exchange, LISTED), taker, maker
+
+
+def _field(name: str, label: str, value: str, **more: Any) -> html.Label:
+    field_id, unit, explanation = FIELDS[name]
+    box = dbc.Input(
+        id=field_id, type="text", inputmode="decimal", value=value, debounce=True, autocomplete="off", **KEPT, **more
+    )
+    return html.Label(
+        [html.Span(label), box, html.Span(unit, className="hint")],
+        className="chip field",
+        id=f"{field_id}-chip",
+        title=explanation,
     )
 
 
-def columns() -> list[dict[str, Any]]:
-    """The grid's columns."""
-    text = {"filter": "agTextColumnFilter"}
-    return [
-        _column("symbol", "Symbol", 130, pinned="left", cellClass="name", **text),
-        _column("buy", "Buy", 78, **text),
-        _column("sell", "Sell", 78, **text),
-        _flash(
-            "net",
-            "Net, bps",
-            94,
-            "bps(params.value)",
-            cellStyle={"function": "signColour(params.value)"},
-            initialSort="desc",
-        ),
-        _flash("gross", "Gross, bps", 84, "bps(params.value)"),
-        _column("exit", "Exit, bps", 78, "bps(params.value)", cellClass="second"),
-        _column("fees", "Fees, bps", 78, "bps(params.value)", cellClass="second"),
-        _flash("profit", "Profit, quote", 94, "money(params.value)"),
-        _column("size", "Size, coins", 98, "coins(params.value)", cellClass="second"),
-        _column("notional", "Notional, quote", 108, "whole(params.value)"),
-        _column("carry", "Carry 8 h, bps", 108, "bps(params.value)", cellClass="second"),
-        _column("buyPrice", "Ask of buy", 103, "price(params)", headerTooltip="Best ask of the long leg"),
-        _column("sellPrice", "Bid of sell", 102, "price(params)", headerTooltip="Best bid of the short leg"),
-        _column("age", "Ages, s", 84, "ages(params.data)", cellClass="second", headerTooltip=FORMULAS["ages"]),
-        _column("verdict", "Verdict", 124, cellRenderer="Verdict", flex=1, **text),
+def _choice(label: str, control_id: str, options: list[dict[str, str]]) -> html.Label:
+    box = dbc.Select(id=control_id, options=[{"label": "any", "value": ANY}, *options], value=ANY, **KEPT)
+    return html.Label([html.Span(label), box], className="chip field")
+
+
+def _menu(label: str, words_id: str, panel: list[Any]) -> html.Details:
+    """A chip that opens a panel below itself."""
+    return html.Details(
+        [
+            html.Summary([html.Span(label), html.Span(id=words_id, className="value"), icon("chevron-right")]),
+            html.Div(panel, className="panel"),
+        ],
+        className="chip pop menu",
+        id=f"{words_id}-chip",
+    )
+
+
+def _costs(terms: Terms) -> html.Details:
+    lines = [
+        html.Label(
+            [
+                html.Span(word.capitalize()),
+                dbc.Select(
+                    id={"type": ids.FILL, "fill": i},
+                    options=[{"label": kind, "value": kind} for kind in ("taker", "maker")],
+                    value=terms.costs.fills[i],
+                    class_name="small",
+                    **KEPT,
+                ),
+            ],
+            className="line",
+        )
+        for i, word in enumerate(FILLS)
     ]
-
-
-def grid() -> dag.AgGrid:
-    """The grid; its rows are put in by assets/70-grid.js, which keeps what the user has set up."""
-    return dag.AgGrid(
-        id=ids.GRID,
-        columnDefs=columns(),
-        rowData=[],
-        getRowId="params.data.id",
-        className="grid",
-        defaultColDef={
-            "sortable": True,
-            "resizable": True,
-            "suppressHeaderMenuButton": True,
-            "floatingFilter": False,
-            "wrapHeaderText": False,
-        },
-        columnSize=None,
-        dashGridOptions={
-            "theme": {"function": "perpscopeTheme(themeQuartz)"},
-            "rowHeight": 28,
-            "headerHeight": 30,
-            "animateRows": False,
-            "cellFlashDuration": 300,
-            "cellFadeDuration": 0,
-            "tooltipShowDelay": 300,
-            "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": True},
-            "suppressModelUpdateAfterUpdateTransaction": True,
-            "suppressScrollOnNewData": True,
-            "postSortRows": {"function": "refusedLast(params)"},
-            "rowClassRules": {"refused": "params.data.group === 1", "gone": "params.data.gone"},
-            "suppressNoRowsOverlay": True,
-            "suppressCellFocus": False,
-        },
-        style={"height": "100%", "width": "100%"},
+    reserve = _field("slippage_bps", NUMBERS["slippage_bps"].label, defaults(terms)["slippage_bps"])
+    note = html.P(
+        "Taker crosses the book, maker rests in it. The tests and edges stay those of crossing.", className="hint"
     )
+    return _menu("Costs", ids.COSTS, [html.Strong("How the four fills are made"), *lines, reserve, note])
 
 
-def _chips(desk: Desk) -> html.Div:
-    exchanges = [{"label": status.title, "value": status.exchange} for status in glance.expected(desk.view)]
-    kept = {"persistence": True, "persistence_type": "session"}
+def _fees(desk: Desk) -> html.Details:
+    terms = desk.view.terms
+    rows = []
+    for status in glance.expected(desk.view):
+        exchange = status.exchange
+        tier, taker, maker = fee_defaults(terms, exchange)
+        options = [{"label": "as listed", "value": LISTED}]
+        options += [{"label": name, "value": name} for name in tier_names(exchange)]
+        rate = {
+            "type": "text",
+            "inputmode": "decimal",
+            "debounce": True,
+            "placeholder": "as tier",
+            "autocomplete": "off",
+        }
+        rows.append(
+            html.Tr(
+                [
+                    html.Th(status.title, scope="row"),
+                    html.Td(
+                        dbc.Select(
+                            id={"type": ids.TIER, "exchange": exchange},
+                            options=options,
+                            value=tier,
+                            class_name="small",
+                            **KEPT,
+                        )
+                    ),
+                    *(
+                        html.Td(
+                            dbc.Input(
+                                id={"type": kind, "exchange": exchange}, value=value, class_name="small", **rate, **KEPT
+                            )
+                        )
+                        for kind, value in ((ids.TAKER, taker), (ids.MAKER, maker))
+                    ),
+                ]
+            )
+        )
+    heads = [html.Th(word, scope="col") for word in ("Exchange", "Tier", "Taker, bps", "Maker, bps")]
+    table = html.Table([html.Thead(html.Tr(heads)), html.Tbody(rows)], className="fee-table")
+    note = html.P("A rate of my own goes before the tier; empty: as the tier says.", className="hint")
+    return _menu("Fees", ids.FEES, [html.Strong("What a fill costs me"), table, note])
+
+
+def _bar(desk: Desk) -> html.Div:
+    """My terms, then the filters."""
+    terms, view = desk.view.terms, desk.view
+    start = defaults(terms)
+    exchanges = [{"label": status.title, "value": status.exchange} for status in glance.expected(view)]
+    families = [{"label": family, "value": family} for family in ("USDT", "USDC", "USD")]
     return html.Div(
         [
-            html.Label(
-                [
-                    "Net at least",
-                    dbc.Input(
-                        id=ids.MIN_NET,
-                        type="number",
-                        placeholder="any",
-                        step=0.5,
-                        debounce=True,
-                        class_name="small",
-                        **kept,
-                    ),
-                    html.Span("bps", className="hint"),
-                ],
-                className="chip",
+            *(_field(name, NUMBERS[name].label, start[name]) for name in ("notional", "min_net_bps", "holding_h")),
+            _costs(terms),
+            _fees(desk),
+            html.Button(
+                "Reset",
+                id=ids.RESET,
+                className="ctl bare small",
+                type="button",
+                n_clicks=0,
+                title="My terms as the desk has them",
             ),
-            html.Label(
-                [
-                    "Quote",
-                    dbc.Select(
-                        id=ids.FAMILY,
-                        options=[
-                            {"label": "any", "value": ANY},
-                            *({"label": f, "value": f} for f in ("USDT", "USDC", "USD")),
-                        ],
-                        value=ANY,
-                        class_name="small",
-                        **kept,
-                    ),
-                ],
-                className="chip",
-            ),
-            html.Label(
-                [
-                    "Exchange",
-                    dbc.Select(
-                        id=ids.EXCHANGE,
-                        options=[{"label": "any", "value": ANY}, *exchanges],
-                        value=ANY,
-                        class_name="small",
-                        **kept,
-                    ),
-                ],
-                className="chip",
-            ),
-            dbc.Switch(id=ids.REFUSED, label="Show refused", value=True, class_name="chip-switch", **kept),
+            html.Span(className="chip-gap"),
+            _choice("Buy on", ids.BUY, exchanges),
+            _choice("Sell on", ids.SELL, exchanges),
+            _choice("Quote", ids.FAMILY, families),
             html.Span(id=ids.COUNT, className="hint count", role="status"),
+        ],
+        className="chips terms line-b",
+    )
+
+
+def _tabs() -> html.Div:
+    return html.Div(
+        [
+            html.Div(
+                dbc.RadioItems(
+                    id=ids.TAB,
+                    options=[{"label": word, "value": name} for name, word in TABS.items()],
+                    value="all",
+                    className="tabs",
+                    inputClassName="btn-check",
+                    labelClassName="",
+                    **KEPT,
+                ),
+                role="group",
+                **aria(label="View"),
+            ),
             dbc.Button(
-                [icon("download"), "CSV"], id=ids.CSV, class_name="ctl small", n_clicks=0, title="All rows that pass"
+                [icon("download"), "CSV"],
+                id=ids.CSV,
+                class_name="ctl bare small",
+                n_clicks=0,
+                title="All rows of this view",
             ),
         ],
-        className="chips line-b",
+        className="tab-bar line-b",
     )
 
 
@@ -196,8 +206,10 @@ def page(desk: Desk, _search: str, theme: str | None) -> html.Div:
     main = html.Div(
         [
             html.H1("Opportunities", className="sr"),
+            _tabs(),
+            _bar(desk),
+            html.Div(id=ids.WRONG, role="alert"),
             html.Div(id=ids.NOTICE),
-            _chips(desk),
             html.Div(
                 [
                     html.Div(id=ids.FUNNEL, className="funnel-line"),
@@ -221,48 +233,87 @@ def page(desk: Desk, _search: str, theme: str | None) -> html.Div:
             dcc.Store(id=ids.SHOWN),
             dcc.Store(id=ids.ROWS),
             dcc.Store(id=ids.SELECTED),
+            dcc.Store(id=ids.TERMS, storage_type="session"),
+            dcc.Store(id=ids.DRAWER_TEXT),
             dcc.Download(id=ids.DOWNLOAD),
             html.Span(id=ids.APPLIED, className="hidden"),
             main,
-            _drawer(theme, desk.settings.min_net_bps),
+            _drawer(theme),
         ],
         className="page opportunities",
     )
 
 
-def _drawer(theme: str | None, min_net_bps: float) -> html.Aside:
+def _drawer(theme: str | None) -> html.Aside:
+    look = as_theme(theme)
+    copy = html.Button(
+        [icon("copy"), html.Span("Copy as text", id=ids.DRAWER_COPIED)],
+        id=ids.DRAWER_COPY,
+        className="ctl small",
+        type="button",
+        n_clicks=0,
+    )
+    close = html.Button(
+        icon("x"),
+        id=ids.DRAWER_CLOSE,
+        className="ctl bare",
+        type="button",
+        n_clicks=0,
+        title="Close (Esc)",
+        **aria(label="Close"),
+    )
+    link = dcc.Link([icon("git-compare"), "Pair"], id=ids.DRAWER_LINK, href="/spreads", className="ctl small")
+    charts = html.Div(
+        [
+            html.Section(
+                [
+                    html.Div(id=ids.DRAWER_NET_HEAD),
+                    chart(ids.DRAWER_NET, ids.DRAWER_NET_SUMMARY, empty(look, HEIGHT), HEIGHT),
+                ]
+            ),
+            html.Section(
+                [
+                    pane_head("Edge against size", "both books merged level by level"),
+                    chart(ids.DRAWER_CURVE, ids.DRAWER_CURVE_SUMMARY, empty(look, HEIGHT), HEIGHT),
+                ]
+            ),
+        ],
+        className="drawer-split even",
+    )
+    details = html.Div(
+        [
+            html.Section(html.Div(id=ids.DRAWER_BOOKS)),
+            html.Div(
+                [
+                    html.Section(
+                        [
+                            pane_head("Executable spread, last hour", "bps at the touch"),
+                            chart(
+                                ids.DRAWER_SPREAD, ids.DRAWER_SPREAD_SUMMARY, empty(look, SPREAD_HEIGHT), SPREAD_HEIGHT
+                            ),
+                        ]
+                    ),
+                    html.Section(html.Div(id=ids.DRAWER_FUNDING), className="line-t"),
+                ]
+            ),
+        ],
+        className="drawer-split",
+    )
     return html.Aside(
         [
             html.Div(
                 [
                     html.Div(id=ids.DRAWER_HEAD, className="drawer-title"),
-                    dcc.Link(
-                        [icon("git-compare"), "Spreads"], id=ids.DRAWER_LINK, href="/spreads", className="ctl small"
-                    ),
-                    html.Button(
-                        icon("x"),
-                        id=ids.DRAWER_CLOSE,
-                        className="ctl bare",
-                        type="button",
-                        n_clicks=0,
-                        title="Close (Esc)",
-                        **aria(label="Close"),
-                    ),
+                    html.Div([link, copy, close], className="drawer-actions"),
                 ],
                 className="drawer-head",
             ),
             html.Div(id=ids.DRAWER_FACTS, className="drawer-facts"),
-            pane_head("Where the net comes from", "at the touch, bps of the mean mid"),
-            chart(ids.DRAWER_NET, ids.DRAWER_NET_SUMMARY, empty(as_theme(theme), HEIGHT), HEIGHT),
-            html.Div(id=ids.DRAWER_SUM, className="drawer-sum"),
-            pane_head("Both quotes", "best bid and ask now"),
-            html.Div(id=ids.DRAWER_QUOTES),
-            pane_head("Both books", "what each leg would take, level by level"),
-            html.Div(id=ids.DRAWER_BOOKS),
-            pane_head(
-                "Verdict", f"a test refuses where its sentence is true; actionable from {plain(min_net_bps, 1)} bps on"
-            ),
-            html.Div(id=ids.DRAWER_TESTS, className="drawer-tests"),
+            charts,
+            details,
+            html.Div(id=ids.DRAWER_TESTS),
+            pane_head("Every figure", "opens into its formula, its inputs and their ages"),
+            html.Div(id=ids.DRAWER_FIGURES, className="drawer-figures"),
         ],
         id=ids.DRAWER,
         className="drawer",
