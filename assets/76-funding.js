@@ -30,6 +30,7 @@
   const clock = seconds => new Date(seconds * 1000).toISOString().slice(11, 16);
   const interval = hours => hours === "c" ? "cont." : hours + " h";
 
+  const hrefOf = symbol => "/spreads?symbol=" + encodeURIComponent(symbol);
   function go(event, href) {
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
     event.preventDefault();
@@ -65,7 +66,7 @@
   window.dashAgGridComponentFunctions = Object.assign(window.dashAgGridComponentFunctions || {}, {
     FundingSymbol: props => {
       if (props.node.rowPinned) return element("span", {className: "hint"}, props.value);
-      const href = "/spreads?symbol=" + encodeURIComponent(props.value);
+      const href = hrefOf(props.value);
       return element("a", {href, className: "row-name", onClick: event => go(event, href), title: props.value},
         props.value.slice(0, props.value.lastIndexOf("-")));
     },
@@ -88,6 +89,16 @@
     },
   });
 
+  // Enter on a cell, or a double click, opens the symbol.
+  const opening = new WeakSet();
+  function watchKeys(api) {
+    if (opening.has(api)) return;
+    opening.add(api);
+    const open = ({event, data, node}) => { if (event && !node.rowPinned) go(event, hrefOf(data.symbol)); };
+    api.addEventListener("cellDoubleClicked", open);
+    api.addEventListener("cellKeyDown", params => { if (params.event.key === "Enter") open(params); });
+  }
+
   function heads(data) {
     const row = {id: "next", symbol: "settles in"};
     for (const exchange of data.exchanges) {
@@ -105,6 +116,7 @@
         if (api.isDestroyed()) return window.dash_clientside.no_update;
         told = data;
         toldAt = performance.now();
+        watchKeys(api);
         const hidden = api.getColumns().map(column => column.getColId())
           .filter(name => !["symbol", "widest", "volume"].includes(name) && !data.exchanges.includes(name));
         const visible = data.exchanges.filter(name => api.getColumn(name) && !api.getColumn(name).isVisible());

@@ -70,20 +70,19 @@ def rate_rows(view: View) -> list[html.Tr]:
 
 
 def _rate_row(rate: Rate) -> html.Tr:
+    if rate.value is None:
+        said = [shape("degraded"), f"no rate: {rate.reason}"]
+        return html.Tr([td(rate.currency, "name"), td(said, "rate-why warn", colSpan=6)], key=rate.currency)
     off_par = crossing.off_par_bps(rate)
-    known = rate.value is not None
-    value = num(plain(rate.value, 5)) if known else td([shape("degraded"), "no rate"], "num warn")
-    why = html.Span(rate.reason, className="warn") if rate.reason else None
-    source = [why, html.Br() if why and rate.source else None, html.Span(rate.source, className="dim")]
     return html.Tr(
         [
             td(rate.currency, "name"),
-            value,
-            num(signed(off_par), f"flash {sign_class(off_par)}"),
+            num(plain(rate.value, 5), "flash"),
+            num(signed(off_par), sign_class(off_par)),
             num(plain(rate.n), "dim"),
             num(plain(rate.spread_bps, 1), "dim"),
             num(age(rate.age_s), "dim"),
-            td(source, "rate-source"),
+            td(rate.source, "rate-source dim"),
         ],
         key=rate.currency,
     )

@@ -55,6 +55,7 @@ def columns(desk: Desk) -> list[dict[str, Any]]:
         },
         {
             "field": "widest",
+            "hide": True,
             "headerName": "Apart, %",
             "width": 90,
             "sort": "desc",
@@ -69,7 +70,7 @@ def columns(desk: Desk) -> list[dict[str, Any]]:
             "field": exchange,
             "headerName": glance.title(desk.view, exchange),
             "headerTooltip": "Simple APR, %: rate × 8760 / interval; positive: longs pay. At the left its interval",
-            "minWidth": 64,
+            "minWidth": 72,
             "flex": 1,
             "cellRenderer": "FundingCell",
             "cellClass": "fund-cell",
