@@ -162,7 +162,6 @@ def show(view: View, episodes: list[Episode], filters: rows.Filters) -> tuple[An
 def drawing(view: View, shown: tuple[Lives, ...], by: By, theme: Any) -> tuple[Any, ...]:
     """Figure, sentence, note and table of the curves."""
     names = [rows.name(view, one.name, by) for one in shown]
-    n = sum(one.survival.n for one in shown)
-    note = f"share still alive, %, with 95 % bands; {plain(n)} episodes that lasted at least the reaction time"
+    note = "share still alive, %, with 95 % bands; strokes: lost from sight"
     figure = figures.survival(shown, names, theme)
     return figure, figures.summary(shown, names), note, plainly(rows.groups(view, shown, by))

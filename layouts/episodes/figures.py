@@ -11,7 +11,7 @@ from layouts.spreads.figures import packed
 from layouts.theme import FONT, Figure, Theme, axis, layout, tokens
 
 MOST = 4  # lines that can be told apart
-HEIGHT = 272
+HEIGHT = 280
 POINTS = 500  # of a curve, so that a step is never wider than a pixel or two
 MARKS = 150
 DASHES = ("solid", "solid", "dash", "dot")
@@ -37,7 +37,7 @@ def survival(shown: Sequence[Lives], names: Sequence[str], theme: Theme) -> Figu
         "layout": layout(
             theme,
             height=HEIGHT,
-            margin={"l": 132, "r": 116, "t": 14, "b": 28 + 16 * (rows + 1), "pad": 0},
+            margin={"l": 132, "r": 116, "t": 14, "b": 34 + 16 * (rows + 1), "pad": 0},
             uirevision="survival",
             hovermode="closest",
             dragmode=False,

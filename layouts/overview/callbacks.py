@@ -10,7 +10,7 @@ from desk import Desk, View
 from layouts import glance
 from layouts.components import plainly
 from layouts.format import plain
-from layouts.overview import figures, ids, rows
+from layouts.overview import figures, ids, opened, rows
 from layouts.shell import ids as shell
 from layouts.theme import Figure, Theme, as_theme
 
@@ -26,6 +26,7 @@ def register(app: Dash, desk: Desk) -> None:
             *rows.headline(view),
             rows.reason_rows(view),
             f"{plain(reasons)} directed pairs refused",
+            opened.rows(view, view.market.detector.episodes.newly_opened(opened.MOST)),
             rows.strip_rows(view, glance.latencies(view)),
         )
         return tuple(plainly(parts))
@@ -57,6 +58,7 @@ def register(app: Dash, desk: Desk) -> None:
         Output(ids.FUNNEL, "children"),
         Output(ids.REASONS, "children"),
         Output(ids.REASONS_NOTE, "children"),
+        Output(ids.OPENED, "children"),
         Output(ids.STRIP, "children"),
         Output(ids.BEST, "children"),
         Output(ids.BEST_ORDER, "data"),
@@ -83,6 +85,6 @@ def register(app: Dash, desk: Desk) -> None:
         # The first viewer of a view pays for all: off the event loop, so that nobody else waits.
         chart = await asyncio.to_thread(heatmap, view, family or "USDT", look)
         if shown and shown["view"] == key["view"]:
-            return (*(no_update,) * 13, *chart, key)
+            return (*(no_update,) * 14, *chart, key)
         held = tuple(ids_shown or ()) if tick and "best" in tick.get("held", ()) else ()
         return (*await asyncio.to_thread(tables, view), *best(view, held), *chart, key)

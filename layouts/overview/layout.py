@@ -38,7 +38,7 @@ def page(desk: Desk, _search: str, theme: str | None) -> html.Div:
             dcc.Store(id=ids.SHOWN),
             dcc.Store(id=ids.BEST_ORDER),
             _headline(desk.settings.min_net_bps),
-            html.Div([_best(), _reasons()], className="overview-middle"),
+            html.Div([_best(), _side()], className="overview-middle"),
             _heatmap(desk.settings.deviation_limit_bps, theme),
             _dispersed(),
         ],
@@ -105,10 +105,46 @@ def _best() -> html.Section:
     )
 
 
-def _reasons() -> html.Section:
+def _side() -> html.Section:
+    """What has just opened, or why the rest is refused: one place, and one switch."""
+    switch = segments(ids.SIDE, [("Newly opened", "opened"), ("Why refused", "refused")], "opened", "Side pane")
+    more = dcc.Link("All", href="/episodes")
     return html.Section(
+        [html.Div([switch, html.Div(more, className="right")], className="pane-head"), _opened(), _reasons()],
+        className="pane reasons side-pane",
+    )
+
+
+def _opened() -> html.Div:
+    return html.Div(
         [
-            pane_head("Why pairs are refused", "", sub_id=ids.REASONS_NOTE),
+            html.Table(
+                [
+                    html.Thead(
+                        html.Tr(
+                            [
+                                th("Opened", "When the gap opened, UTC"),
+                                th("Symbol"),
+                                th("Buy, sell", "Exchanges by their first letters"),
+                                th("Net, bps", "At the last look, while it is open", True),
+                                th("Peak", "The highest net edge, bps", True),
+                                th("Alive", "Since it opened; of one that has ended, how long it lasted", True),
+                            ]
+                        )
+                    ),
+                    html.Tbody(id=ids.OPENED),
+                ],
+                className="table-data opened",
+            )
+        ],
+        className="side-opened",
+    )
+
+
+def _reasons() -> html.Div:
+    return html.Div(
+        [
+            html.P(id=ids.REASONS_NOTE, className="sr"),
             html.Table(
                 [
                     html.Thead(
@@ -125,7 +161,7 @@ def _reasons() -> html.Section:
                 className="table-data",
             ),
         ],
-        className="pane reasons",
+        className="side-refused",
     )
 
 

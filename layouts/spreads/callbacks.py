@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from urllib.parse import urlencode
 
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, html, no_update
 from dash.exceptions import PreventUpdate
@@ -9,8 +10,10 @@ from dash.exceptions import PreventUpdate
 from desk import Desk, View
 from layouts import glance
 from layouts.components import csv_file, plainly
+from layouts.format import plain
+from layouts.kept import Kept
 from layouts.shell import ids as shell
-from layouts.spreads import figures, ids, rows
+from layouts.spreads import distribution, figures, ids, lead, rows
 from layouts.spreads.choice import Choice, complete, read
 from layouts.spreads.layout import leg_options
 from layouts.spreads.pair import as_csv, read_pair
@@ -55,8 +58,17 @@ def register(app: Dash, desk: Desk) -> None:
         Output(ids.FACTS, "children"),
         Output(ids.STATISTICS, "children"),
         Output(ids.STATISTICS_NOTE, "children"),
+        Output(ids.RANKS, "children"),
         Output(ids.LEGS, "children"),
         Output(ids.ROUTES, "children"),
+        Output(ids.EPISODES, "children"),
+        Output(ids.EPISODES_NOTE, "children"),
+        Output(ids.HISTOGRAM_NOTE, "children"),
+        Output(ids.RAIL, "figure"),
+        Output(ids.RAIL_SUMMARY, "children"),
+        Output(ids.HISTOGRAM, "figure"),
+        Output(ids.HISTOGRAM_SUMMARY, "children"),
+        Output(ids.SURVIVAL, "href"),
         Output(ids.DRAWN, "data"),
         Output(ids.CHART_SUMMARY, "children"),
         Output(ids.SHOWN, "data"),
@@ -85,24 +97,46 @@ def register(app: Dash, desk: Desk) -> None:
         if shown == key:
             raise PreventUpdate
         if choice.symbol:
-            desk.look(choice.symbol, [leg for leg in (choice.buy, choice.sell) if leg])
+            legs = [leg for leg in (choice.buy, choice.sell) if leg]
+            desk.look(choice.symbol, legs)
+            desk.study(choice.symbol, legs)
         # The first viewer of a view pays for all: off the event loop, so that nobody else waits.
         *texts, figure, summary = await asyncio.to_thread(shown_pair, view, choice, 60.0 * (minutes or 15), look)
         return (*texts, {"chart": key["chart"], "figure": figure}, summary, key)
+
+    studies: Kept[lead.Leads] = Kept(lead.EVERY_S)
+
+    @app.callback(
+        Output(ids.LEAD, "children"),
+        Output(ids.LEAD_CHART, "figure"),
+        Output(ids.LEAD_SUMMARY, "children"),
+        Output(ids.LEAD_SHOWN, "data"),
+        Input(shell.TICK, "data"),
+        Input(shell.THEME, "data"),
+        Input(ids.SYMBOL, "value"),
+        Input(ids.BUY, "value"),
+        Input(ids.SELL, "value"),
+        State(ids.LEAD_SHOWN, "data"),
+    )
+    async def study(_tick: Any, theme: str, symbol: str, buy: str, sell: str, shown: str | None) -> tuple[Any, ...]:
+        """Apart from the rest, which must not wait for it."""
+        view, choice, look = desk.view, Choice(symbol or "", buy or "", sell or ""), as_theme(theme)
+        if not (choice.symbol and choice.buy and choice.sell):
+            raise PreventUpdate
+        asked = (id(view.market), choice)
+        leads = await asyncio.to_thread(studies.get, asked, lambda: lead.read_leads(view, choice))
+        key = f"{choice.id}|{look}|{id(leads):x}"
+        if key == shown:
+            raise PreventUpdate
+        titles = glance.title(view, choice.buy), glance.title(view, choice.sell)
+        panel = plainly(lead.panel(leads, *titles))
+        return panel, lead.drawing(leads, *titles, look), lead.summary(leads, *titles), key
 
     # The zoom is put in by the browser: an answer that was under way while the user dragged must not undo it.
     app.clientside_callback(
         ClientsideFunction("perpscope", "draw"),
         Output(ids.CHART, "figure"),
         Input(ids.DRAWN, "data"),
-        State(ids.ZOOM, "data"),
-        prevent_initial_call=True,
-    )
-    app.clientside_callback(
-        ClientsideFunction("perpscope", "zoom"),
-        Output(ids.ZOOM, "data"),
-        Input(ids.CHART, "relayoutData"),
-        State(ids.SHOWN, "data"),
         prevent_initial_call=True,
     )
 
@@ -145,16 +179,29 @@ def show(view: View, choice: Choice, window_s: float, theme: Theme) -> tuple[Any
     if pair is None:
         words = f"{choice.symbol} is listed nowhere. {NOTHING}" if choice.symbol else NOTHING
         nothing = plainly(html.Span(words, className="hint"))
-        return nothing, None, "", None, None, figures.blank(theme), words
+        blank = (distribution.blank_rail(theme), words, distribution.blank_bars(theme), words)
+        return nothing, None, "", None, None, None, None, "", "", *blank, "/episodes", figures.blank(theme), words
     buy, sell = glance.title(view, choice.buy), glance.title(view, choice.sell)
     texts = plainly(
         (
             rows.facts(pair, view.min_net_bps),
             rows.statistics(pair),
             rows.statistics_note(pair, window_s),
+            rows.ranks(pair),
             rows.legs(view, pair),
             rows.routes(view, pair),
+            rows.episodes(pair),
+            rows.episodes_note(view, pair),
+            f"{plain(pair.stats.n)} samples, bps",
         )
     )
-    figure = figures.chart(pair, buy, sell, window_s, theme)
-    return (*texts, figure, figures.summary(pair, buy, sell, window_s))
+    return (
+        *texts,
+        distribution.rail(pair, window_s, theme),
+        distribution.rail_summary(pair),
+        distribution.bars(pair, theme),
+        distribution.bars_summary(pair),
+        "/episodes?" + urlencode({"symbol": choice.symbol}),
+        figures.chart(pair, buy, sell, window_s, theme),
+        figures.summary(pair, buy, sell, window_s),
+    )

@@ -1,18 +1,24 @@
 """Two executable prices as steps, and below them the spread they make, on one time axis."""
 
 import base64
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.profile import round_step
 from analytics.series import band
 from layouts.format import age, known, plain, price, signed
 from layouts.spreads.pair import PairNow
 from layouts.theme import FONT, Figure, Theme, axis, layout, tokens
+from store.episodes import Episode
 
 SPLIT = (0.56, 0.47)  # the prices begin above the first, the spread ends below the second
 SIGMAS = 2.0
+DAY_S = 86_400.0
+MARKS = 60  # episodes that are marked, the newest
+MARGIN = {"l": 0, "r": 64, "t": 30, "b": 26, "pad": 0}
 
 
 def packed(values: NDArray[np.float64]) -> dict[str, str]:
@@ -36,7 +42,7 @@ def chart(pair: PairNow, buy_title: str, sell_title: str, window_s: float, theme
         ],
         "layout": layout(
             theme,
-            margin={"l": 0, "r": 64, "t": 30, "b": 26, "pad": 0},
+            margin=MARGIN,
             uirevision=f"{pair.choice.id}:{window_s:.0f}",
             hovermode="x unified",
             dragmode="zoom",
@@ -45,8 +51,8 @@ def chart(pair: PairNow, buy_title: str, sell_title: str, window_s: float, theme
                 type="date",
                 fixedrange=False,
                 anchor="y2",
-                tickformat="%H:%M:%S" if span <= 300.0 else "%H:%M",
-                hoverformat="%H:%M:%S",
+                tickformat=time_format(span),
+                hoverformat="%H:%M:%S" if span <= DAY_S else "%d %b %H:%M",
                 nticks=6,
                 tickangle=0,  # narrow pages drop labels; they never turn them
                 showgrid=True,
@@ -70,10 +76,10 @@ def chart(pair: PairNow, buy_title: str, sell_title: str, window_s: float, theme
                 domain=[0.0, SPLIT[1]],
                 showgrid=True,
                 nticks=6,
-                **_spread_axis(pair),
+                **spread_axis(pair),
             ),
-            shapes=_shapes(pair, colours),
-            annotations=_annotations(pair, colours),
+            shapes=[*_shapes(pair, colours), *_marks(pair, colours)],
+            annotations=[*_annotations(pair, colours), *_highest(pair, colours)],
         ),
     }
 
@@ -85,7 +91,7 @@ def blank(theme: Theme) -> Figure:
         "data": [{"type": "scatter", "x": [], "y": [], "yaxis": name} for name in ("y", "y", "y2")],
         "layout": layout(
             theme,
-            margin={"l": 0, "r": 64, "t": 30, "b": 26, "pad": 0},
+            margin=MARGIN,
             xaxis=axis(theme, type="date", anchor="y2", **hidden),
             yaxis=axis(theme, side="right", domain=[SPLIT[0], 1.0], **hidden),
             yaxis2=axis(theme, side="right", domain=[0.0, SPLIT[1]], **hidden),
@@ -110,7 +116,7 @@ def _steps(
     }
 
 
-def _spread_axis(pair: PairNow) -> dict[str, Any]:
+def spread_axis(pair: PairNow) -> dict[str, Any]:
     """A range that holds the series, its band and the line of no gain, with signed ticks."""
     stats = pair.stats
     marks = [value for value in (stats.low, stats.high, pair.net_zero) if value is not None and known(value)]
@@ -120,7 +126,7 @@ def _spread_axis(pair: PairNow) -> dict[str, Any]:
         return {"range": [-10.0, 10.0]}
     low, high = min(marks), max(marks)
     room = max(high - low, 1.0) * 0.12
-    step = _round_step((high - low + 2 * room) / 5.0)
+    step = round_step((high - low + 2 * room) / 5.0)
     first = np.ceil((low - room) / step) * step
     ticks = [round(float(first + i * step), 6) for i in range(8) if first + i * step <= high + room]
     decimals = 0 if step >= 1.0 else 1
@@ -129,11 +135,6 @@ def _spread_axis(pair: PairNow) -> dict[str, Any]:
         "tickvals": ticks,
         "ticktext": [signed(tick, decimals) for tick in ticks],
     }
-
-
-def _round_step(rough: float) -> float:
-    power = 10.0 ** np.floor(np.log10(rough))
-    return float(next(step * power for step in (1.0, 2.0, 2.5, 5.0, 10.0) if step * power >= rough))
 
 
 def _shapes(pair: PairNow, colours: dict[str, str]) -> list[dict[str, Any]]:
@@ -154,6 +155,70 @@ def _shapes(pair: PairNow, colours: dict[str, str]) -> list[dict[str, Any]]:
         line = {"width": 1, "color": colours["text-2"], "dash": "dash"}
         shapes.append({**across, "yref": "y2", "y0": pair.net_zero, "y1": pair.net_zero, "line": line})
     return shapes
+
+
+def time_format(span_s: float) -> str:
+    """Of the ticks: seconds, minutes, or days where there are several."""
+    return "%H:%M:%S" if span_s <= 300.0 else "%H:%M" if span_s <= 1.1 * DAY_S else "%d %b"
+
+
+def _stamp(epoch_s: float) -> str:
+    return datetime.fromtimestamp(epoch_s, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def _drawn(pair: PairNow) -> list[tuple[Episode, float, float]]:
+    """Episodes inside the drawn time, newest first, with their beginning and end there."""
+    if not len(pair.series.time):
+        return []
+    start, end = float(pair.series.time[0]), float(pair.series.time[-1])
+    ends = [(one, end if one.closed is None else one.closed) for one in pair.episodes]
+    return [(one, max(one.opened, start), until) for one, until in ends if until > start][:MARKS]
+
+
+def _marks(pair: PairNow, colours: dict[str, str]) -> list[dict[str, Any]]:
+    """Episodes as bands over both panels; short ones are at least a line."""
+    return [
+        {
+            "type": "rect",
+            "xref": "x",
+            "x0": _stamp(start),
+            "x1": _stamp(max(end, start)),
+            "yref": "paper",
+            "y0": 0,
+            "y1": 1,
+            "layer": "below",
+            "fillcolor": colours["plus-fill"],
+            "opacity": 0.16,
+            "line": {"width": 1, "color": colours["plus-fill"]},
+        }
+        for one, start, end in _drawn(pair)
+    ]
+
+
+def _highest(pair: PairNow, colours: dict[str, str]) -> list[dict[str, Any]]:
+    """Words at the highest of the marked episodes."""
+    drawn = _drawn(pair)
+    if not drawn:
+        return []
+    one, start, _ = max(drawn, key=lambda mark: mark[0].peak_bps)
+    lasted = (pair.time if one.closed is None else one.closed) - one.opened
+    late = start > (float(pair.series.time[0]) + float(pair.series.time[-1])) / 2.0
+    return [
+        {
+            "showarrow": False,
+            "xref": "x",
+            "x": _stamp(start),
+            "xanchor": "right" if late else "left",
+            "xshift": -4 if late else 4,
+            "yref": "paper",
+            "y": SPLIT[1],
+            "yanchor": "top",
+            "yshift": -6,
+            "text": f"{age(lasted)}, peak {signed(one.peak_bps)} net",
+            "font": {"size": 11, "color": colours["text-2"], "family": FONT},
+            "bgcolor": colours["bg-0"],
+        }
+    ]
 
 
 def _annotations(pair: PairNow, colours: dict[str, str]) -> list[dict[str, Any]]:
