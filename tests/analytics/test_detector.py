@@ -60,8 +60,7 @@ def test_a_jump_is_judged_in_the_next_step(market):
 def test_a_gap_is_confirmed_without_another_quote(market):
     """It has to last 0.1 s, and nobody has to say anything for that."""
     market.bid(1.0, 101.0, "okx")
-    for at, wanted in ((1.001, Verdict.UNCONFIRMED), (1.05, Verdict.UNCONFIRMED), (1.099, Verdict.UNCONFIRMED),
-                       (1.101, Verdict.OK)):  # fmt: skip
+    for at, wanted in ((1.05, Verdict.UNCONFIRMED), (1.099, Verdict.UNCONFIRMED), (1.101, Verdict.OK)):
         market.step(at)
         found = market.candidate("binance", "okx")
         assert verdict(found) is wanted
@@ -152,6 +151,27 @@ def test_a_quote_that_jumped_itself_is_alive(market):
     market.bid(2.0, 101.0, "okx")
     market.step(2.2)
     assert verdict(market.candidate("binance", "okx")) is Verdict.OK
+
+
+@pytest.mark.parametrize(
+    ("stands", "moves", "wanted"),
+    [
+        # Okx stands at 100.16, 0.15 above the others. Binance falls to ask 99.85, a gap of 0.31, or 99.32, one of 0.84.
+        (("okx", 100.16), ("binance", 99.83), Verdict.STALE_LEG),
+        (("okx", 100.16), ("binance", 99.30), Verdict.OK),
+        # Binance stands with an ask of 99.86, 0.15 below them. Okx rises to bid 100.17, a gap of 0.31, or 100.7, 0.84.
+        (("binance", 99.84), ("okx", 100.17), Verdict.STALE_LEG),
+        (("binance", 99.84), ("okx", 100.70), Verdict.OK),
+    ],
+)
+def test_a_leg_near_the_others_need_not_speak(market, stands, moves, wanted):
+    """Whoever stands off them by less than a third of the gap is not what makes it. Alone, 14 bps are no gap."""
+    market.bid(1.0, stands[1], stands[0])
+    market.step(1.0)
+    assert market.detector.candidates == {}
+    market.bid(2.0, moves[1], moves[0])
+    market.step(2.2)
+    assert verdict(market.candidate("binance", "okx")) is wanted
 
 
 def test_of_two_that_moved_and_two_that_did_not_both_sides_have_to_speak(market):
@@ -361,6 +381,17 @@ def test_a_listing_that_grows_in_the_middle_leaves_a_gap_what_it_was(market):
     assert market.detector.episodes.open[ROUTE].id == episode
     judgement = market.scan(2.6)
     assert judgement.since[1, 0, 3] == NOW + 1.0
+
+
+def test_a_mark_that_runs_is_still_known_to_run_on_another_listing(market):
+    """From 100.01 to 100.31 between two scans, 30 bps; then AAA is listed."""
+    market.bid(1.0, 101.0, "okx")
+    market.store.write([funding("okx", mark_price=100.31, at=NOW + 1.0)])
+    market.step(1.2)
+    assert verdict(market.candidate("binance", "okx")) is Verdict.ANCHOR_MOVING
+    market.list_everywhere("AAA-USDT", BTC)
+    market.step(1.3)
+    assert verdict(market.candidate("binance", "okx")) is Verdict.ANCHOR_MOVING
 
 
 def test_a_scan_may_be_the_first_to_see_another_listing(market):
