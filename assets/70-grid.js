@@ -192,6 +192,23 @@
     event.stopImmediatePropagation();
   }, true);
 
+  // The drawer's parts are made anew at every tick: what was open or focused is opened and focused again, before paint.
+  const opened = new Set();
+  let focused = null;
+  document.addEventListener("toggle", event => {
+    const key = event.target.dataset && event.target.dataset.opens;
+    if (key && event.target.isConnected) opened[event.target.open ? "add" : "delete"](key);
+  }, true);
+  document.addEventListener("focusin", event => { focused = event.target.closest("[data-opens]")?.dataset.opens || null; });
+  function restore(drawer) {
+    for (const part of drawer.querySelectorAll("[data-opens]")) {
+      if (opened.has(part.dataset.opens)) part.open = true;
+      if (part.dataset.opens === focused && document.activeElement === document.body) {
+        part.querySelector("summary").focus({preventScroll: true});
+      }
+    }
+  }
+
   async function toClipboard(words) {
     if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(words);
     const area = Object.assign(document.createElement("textarea"), {value: words});  // plain http: the old way
@@ -220,6 +237,8 @@
           held.set(api, state);
           element.addEventListener("mouseleave", () => { if (!api.isDestroyed()) settle(api); });
           followKeys(api);
+          const drawer = document.querySelector(".opportunities .drawer");
+          new MutationObserver(() => restore(drawer)).observe(drawer, {childList: true, subtree: true});
         }
         // Another filter or source is asked for by the user: it is applied at once.
         const asked = state.key !== data.key;

@@ -10,6 +10,7 @@ from analytics.funding import CashFlow
 from desk import Opportunity, View
 from layouts import glance
 from layouts.components import arrow, figure, icon, num, shape, td
+from layouts.components import named as named_attribute
 from layouts.format import age, clock, money, plain, sign_class, signed
 from layouts.opportunities.evidence import found_words, limit_words, named, source_words, value_words
 from layouts.opportunities.pair import Opened
@@ -67,6 +68,7 @@ def facts(view: View, opened: Opened) -> list[html.Details]:
             ],
             className="fact pop",
             key=str(i),
+            **named_attribute("data-opens", f"fact {i}"),
         )
         for i, (label, value, unit, name, made) in enumerate(cells)
     ]
@@ -136,6 +138,7 @@ def all_figures(view: View, opened: Opened) -> list[html.Details]:
             ],
             key=made.name,
             className="figure-row",
+            **named_attribute("data-opens", made.name),
         )
         for made in opened.explanation.figures
     ]

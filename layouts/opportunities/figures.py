@@ -105,9 +105,7 @@ def curve(opened: Opened | None, theme: Theme) -> Figure:
     least, end = opened.one.context.terms.min_net_bps, points[-1].notional
     beside = [value for value in (row.notional, row.capacity) if value is not None and value > 0.0]
     right = min(end, BESIDE * max(beside)) if beside else end
-    x = [0.0, *(point.notional for point in points)]
-    gross = [points[0].gross_bps, *(point.gross_bps for point in points)]
-    net = [points[0].net_bps, *(point.net_bps for point in points)]
+    x, gross, net = _averages(opened)
     inside = [value for at, pair in zip(x, zip(gross, net, strict=True), strict=True) if at <= right for value in pair]
     levels = [value for value in (*inside, least, 0.0) if value is not None]
     room = max(max(levels) - min(levels), 1.0) * 0.16
@@ -134,6 +132,16 @@ def curve(opened: Opened | None, theme: Theme) -> Figure:
             dragmode=False,
         ),
     }
+
+
+def _averages(opened: Opened) -> tuple[list[float], list[float], list[float | None]]:
+    """Notional, gross and net of the curve, from the touch on and through my size."""
+    points = opened.explanation.curve
+    found = [(0.0, points[0].gross_bps, points[0].net_bps), *((p.notional, p.gross_bps, p.net_bps) for p in points)]
+    if (filled := opened.filled) is not None:
+        found.append((filled.notional, filled.edge_bps, opened.row.net_edge_bps))
+    found.sort(key=lambda point: point[0])
+    return [at for at, _, _ in found], [gross for _, gross, _ in found], [net for _, _, net in found]
 
 
 def _line(x: list[float], y: list[float | None] | list[float], colour: str, width: float) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import pytest
 from scripted_market import make_desk
 
 from layouts.exchanges import figures as exchange_figures
-from layouts.opportunities import figures as net_figures
 from layouts.overview import figures as heat_figures
 from layouts.overview import rows as overview_rows
 from layouts.spreads import figures as pair_figures
@@ -35,8 +34,6 @@ def figures(desk, theme):
     yield heat_figures.heatmap(overview_rows.deviations(view, "USD", ()), 20.0, theme)
     yield pair_figures.chart(pair, "Gate.io", "Bybit", 900.0, theme)
     yield pair_figures.blank(theme)
-    yield net_figures.waterfall(49.6, -5.2, 21.0, 23.4, theme)
-    yield net_figures.waterfall(49.6, None, 21.0, None, theme)
     yield exchange_figures.rates((100.0, 0.0, 120.0), theme)
     yield exchange_figures.rates((), theme)
     yield exchange_figures.ages([0.1, 0.5, 2.0, 7.0, 40.0], theme)
@@ -74,21 +71,6 @@ def test_heatmap_writes_figures_from_ten_bps_on():
     assert hatch["x"] == [2]
     assert "stale leg" in hatch["hovertext"][0]
     assert "1 quotes are stale" in heat_figures.summary(data)
-
-
-def test_waterfall_parts_sum_to_the_net_that_is_shown():
-    """10.04 + 0.04 - 5.02 - 5.02 = 0.04: shown as 10.0, 0.0, -5.0, -5.0 and 0.0."""
-    parts = net_figures.parts(10.04, 0.04, 10.04, 0.04)
-
-    assert sum(value for _, value in parts) == pytest.approx(0.0)
-    assert [value for _, value in parts] == [10.0, 0.0, -5.0, -5.0]
-
-
-def test_waterfall_bars_start_where_the_one_before_ended():
-    bars = net_figures.waterfall(40.0, -5.0, 20.0, 15.0, "dark")["data"][0]
-
-    assert bars["base"] == [0.0, 40.0, 35.0, 25.0, 0.0]
-    assert bars["y"] == [40.0, -5.0, -10.0, -10.0, 15.0]
 
 
 def test_zoom_belongs_to_pair_and_window(desk):

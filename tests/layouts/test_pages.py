@@ -2,7 +2,6 @@
 
 import csv
 import io
-from dataclasses import replace
 
 import pytest
 from plotly.io.json import to_json_plotly
@@ -13,17 +12,12 @@ from desk import View
 from feeds.status import ExchangeStatus
 from layouts import glance
 from layouts.exchanges import rows as exchange_rows
-from layouts.opportunities import callbacks as opportunities
-from layouts.opportunities import drawer
-from layouts.opportunities import rows as opportunity_rows
-from layouts.opportunities.books import books
 from layouts.overview import rows as overview_rows
 from layouts.pages import PAGES, not_found, page_of
 from layouts.shell import callbacks as shell
 from layouts.spreads.callbacks import chosen, show
 from layouts.spreads.choice import Choice, complete, read
 from layouts.spreads.pair import as_csv, read_pair
-from market.models import Depth
 
 
 @pytest.fixture(scope="module")
@@ -145,141 +139,6 @@ def test_columns_of_the_heatmap_stay_for_a_while(desk, view, monkeypatch):
 
     assert order.symbols(view, "USDT") == first
     assert order.symbols(elsewhere, "USDT") == ("OTHER-USDT",), "another market begins anew"
-
-
-# -- opportunities
-
-
-def test_refused_pairs_follow_the_good_ones(view):
-    columns = opportunity_rows.columns(view, opportunity_rows.shown(view, opportunity_rows.Chips(), None))
-
-    assert columns["group"] == sorted(columns["group"])
-    assert columns["verdict"][0] == "actionable"
-    assert len({len(values) for values in columns.values()}) == 1
-
-
-@pytest.mark.parametrize(
-    ("chips", "holds"),
-    [
-        (opportunity_rows.Chips(min_net_bps=5.0, refused=False), lambda row: row.net_edge_bps >= 5.0),
-        (opportunity_rows.Chips(family="USDC"), lambda row: row.symbol.endswith("-USDC")),
-        (opportunity_rows.Chips(exchange="gate"), lambda row: "gate" in (row.buy, row.sell)),
-        (opportunity_rows.Chips(refused=False), lambda row: row.verdict == "ok"),
-    ],
-    ids=["minimum", "family", "exchange", "refused"],
-)
-def test_chips_admit_what_they_say(view, chips, holds):
-    chosen_rows = opportunity_rows.chosen(view, chips)
-
-    assert chosen_rows
-    assert all(holds(row) for row in chosen_rows)
-
-
-def test_selected_row_is_sent_even_when_filtered_out(view):
-    chips = opportunity_rows.Chips(min_net_bps=1e6, refused=False)
-    wanted = view.opportunities[0].id
-
-    assert [row.id for row in opportunity_rows.shown(view, chips, wanted)] == [wanted]
-
-
-def test_empty_state_names_what_is_nearest(view):
-    content, name = opportunities.empty_state(view, opportunity_rows.Chips(min_net_bps=500.0, refused=False))
-
-    assert name == "empty"
-    assert "No pair clears 500.0 bps" in words(content)
-    assert "KAITO-USDT" in words(content)
-
-
-def test_partial_state_names_who_is_missing(view):
-    lost = replace(status("gate", "down", "close 1006"))
-    partial = view_with(view, (status("binance"), lost, status("bybit")))
-
-    assert "2 of 3 exchanges. Left out: Gate.io." in words(opportunities.notice(partial))
-    assert opportunities.notice(view) is None
-
-
-def test_drawer_explains_the_net_with_numbers_that_add_up(view):
-    row = view.opportunities[0]
-    said = words(drawer.formula(row))
-
-    assert "net = gross + expected exit" in said
-    assert words(drawer.facts(row)).count("fact") == 6
-    explained = opportunities.explain(view, row.id, "dark")
-    assert explained[-1] == "/spreads?symbol=KAITO-USDT&buy=gate&sell=bybit"
-    assert "Net edge +" in explained[-2]
-
-
-def test_drawer_of_a_refused_pair_says_what_the_verdict_means(view):
-    row = next(row for row in view.opportunities if row.verdict == "different_asset")
-
-    assert "does not agree with the other exchanges" in words(drawer.tests(view, row))
-
-
-def test_drawer_of_a_lost_pair_says_so(view):
-    explained = opportunities.explain(view, "GONE-USDT:gate:bybit", "dark")
-    assert "no longer among" in words(explained[2])
-    assert len(explained) == len(opportunities.explain(view, view.opportunities[0].id, "dark")) == 9
-
-
-def books_shown(view, row, buy=None, sell=None):
-    """The drawer's books after each leg's book has come: sizes and prices of one side."""
-    depths = view.market.store.depths
-    depths.watch(row.buy, [row.symbol], [], 0.0)
-    depths.watch(row.sell, [row.symbol], [], 0.0)
-    if buy:
-        depths.write(Depth(row.buy, row.symbol, (), buy, None, view.judgement.time - 2.0))
-    if sell:
-        depths.write(Depth(row.sell, row.symbol, sell, (), None, view.judgement.time - 2.0))
-    return words(books(view, row))
-
-
-def test_both_books_are_shown_with_sums_and_bars():
-    view = make_desk().view
-    row = view.opportunities[0]
-    assert (row.symbol, row.buy, row.sell) == ("KAITO-USDT", "gate", "bybit")
-    asks = tuple((1.25 + i / 100, 1_000.0) for i in range(12))
-    said = books_shown(view, row, buy=asks, sell=((1.2, 2_000.0), (1.1, 1_000.0)))
-
-    for wanted in (
-        "Gate.io ask",
-        "Bybit bid",
-        "Sum, USDT",
-        "1.25000",
-        "1.34000",
-        "1.20000",
-        "2\u2009400",
-        "3\u2009500",
-    ):
-        assert wanted in said
-    assert "1.35000" not in said  # ten levels
-    assert '"backgroundSize":"100% 100%"' in said.replace(": ", ":")
-    assert '"backgroundSize":"19% 100%"' in said.replace(": ", ":")  # 2 400 of the 12 950 that ten asks add up to
-    assert "book-state" not in said
-
-
-def test_a_book_that_is_not_live_says_so():
-    view = make_desk().view
-    row = view.opportunities[0]
-    said = books_shown(view, row, sell=((1.2, 2_000.0),))
-    assert "Gate.io, waiting: waiting for the book." in said
-    assert "Bybit, " not in said
-
-    view.market.store.mark_depth("bybit", [row.symbol], "resyncing")
-    said = words(books(view, row))
-    assert "Bybit, resyncing: a change was missed: a fresh book is asked for; the levels are 2.0 s old." in said
-    assert "depth-bar dim" in said
-
-
-def test_the_drawer_asks_for_the_books_of_both_legs():
-    assert opportunities.pair_of("BTC-USDT:okx:bybit") == ("BTC-USDT", ("okx", "bybit"))
-
-
-def test_csv_has_source_and_full_precision(view):
-    lines = list(csv.DictReader(io.StringIO(opportunity_rows.as_csv("demo", 12.5, view.opportunities))))
-
-    assert len(lines) == len(view.opportunities)
-    assert {line["source"] for line in lines} == {"demo"}
-    assert float(lines[0]["net_edge_bps"]) == view.opportunities[0].net_edge_bps
 
 
 # -- spreads
