@@ -21,6 +21,7 @@ from analytics.quality import Codes, Limits, Verdict
 from analytics.routes import Context, Pairs, judge_routes
 from analytics.terms import Terms
 from analytics.usual import nothing_usual, observe, on_grid
+from analytics.verdicts import TESTS_WITH_BOOKS
 from store.ring import QuoteRing
 from store.snapshot import Changed, Grid, Snapshot, SnapshotStore, with_fees
 from store.tape import Tape
@@ -38,8 +39,10 @@ DEBOUNCE_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A directed pair whose touch clears the costs, as last judged. since: when the gap opened, None where the quotes
-    themselves are refused. What is not known is NaN. time, since: epoch s. size: coins, notional: quote.
+    """A directed pair whose touch clears the costs, as judged when that was last news.
+
+    since: when the gap opened, None where the quotes themselves are refused. time, since: epoch s. size: coins,
+    notional: quote. What is not known is NaN.
     """
 
     symbol: str
@@ -58,6 +61,11 @@ class Candidate:
 def never_held(grid: Grid) -> Mask:
     """No contract is in quarantine."""
     return np.zeros(grid.listed.shape, dtype=bool)
+
+
+_FOLLOWED = (
+    "symbol", "buy", "sell", "since", "verdict", "gap", "actionable", "net", "entry", "size", "notional", "cost",
+)  # fmt: skip
 
 
 def episode_rules(terms: Terms) -> Rules:
@@ -259,33 +267,41 @@ class Detector:
         return [(at[symbol], column[buy], column[sell]) for symbol, buy, sell in list(opened) if symbol in at]
 
     def _follow(self, snapshot: Snapshot, rows: Ints, pairs: Pairs, now: float) -> None:
-        """Tell the episodes of every gap, keep its candidate, and note when to look again."""
-        symbols, exchanges = snapshot.symbols, snapshot.exchanges
-        columns = zip(
-            *(
-                getattr(pairs, name).tolist()
-                for name in ("symbol", "buy", "sell", "since", "verdict", "gap", "actionable", "net", "entry", "size",
-                             "notional", "cost")
-            ),
-            strict=True,
-        )  # fmt: skip
-        for s, b, e, since, code, gap, actionable, net, gross, size, notional, cost in columns:
+        """Tell the episodes of gaps, keep their candidates, and note when to look again.
+
+        Of a gap that is refused for the same reason as before there is nothing new to be told.
+        """
+        symbols, exchanges, episodes = snapshot.symbols, snapshot.exchanges, self.episodes
+        for row in rows[np.unique(pairs.symbol)].tolist():
+            self._due[row] = now + LOOK_AGAIN_S
+        verdict = pairs.verdict
+        before = self._codes[rows[pairs.symbol], pairs.buy, pairs.sell]
+        hopeful = (verdict == Verdict.OK) | (verdict >= TESTS_WITH_BOOKS[0][0])
+        news = hopeful | (pairs.gap & (verdict != before))
+        if episodes.open:
+            news |= ~pairs.gap | np.array(
+                [
+                    (symbols[s], exchanges[b], exchanges[e]) in episodes.open
+                    for s, b, e in zip(pairs.symbol.tolist(), pairs.buy.tolist(), pairs.sell.tolist(), strict=True)
+                ]
+            )
+        columns = zip(*(getattr(pairs, name)[news].tolist() for name in _FOLLOWED), hopeful[news].tolist(), strict=True)
+        for s, b, e, since, code, gap, actionable, net, gross, size, notional, cost, hope in columns:
             symbol, buy, sell = route = symbols[s], exchanges[b], exchanges[e]
             verdict = Verdict(code)
-            row = int(rows[s])
             if gap:
                 self.candidates[route] = Candidate(
                     symbol, buy, sell, since, now, verdict, actionable, net, gross, size, notional
                 )
-                confirmed_at = since + self.limits.reaction_s
-                at = confirmed_at if verdict is Verdict.UNCONFIRMED and confirmed_at > now else now + LOOK_AGAIN_S
-                self._due[row] = min(at, self._due.get(row, np.inf))
+                if verdict is Verdict.UNCONFIRMED and since + self.limits.reaction_s > now:
+                    row = int(rows[s])
+                    self._due[row] = min(since + self.limits.reaction_s, self._due[row])
+            if gap and hope:
                 for contract in ((buy, symbol), (sell, symbol)):
                     last, most = self._wanted.get(contract, (now, -np.inf))
                     self._wanted[contract] = now, max(gross - cost, most) if last == now else gross - cost
-            if route in self.episodes.open or (gap and verdict in (Verdict.OK, Verdict.UNCONFIRMED)):
-                self.episodes.observe(Look(symbol, buy, sell, now, since, verdict, net, gross, size, notional))
-                self._due[row] = min(now + LOOK_AGAIN_S, self._due.get(row, np.inf))
+            if route in episodes.open or (gap and verdict in (Verdict.OK, Verdict.UNCONFIRMED)):
+                episodes.observe(Look(symbol, buy, sell, now, since, verdict, net, gross, size, notional))
 
     def _note_refused(self, snapshot: Snapshot, rows: Ints, codes: Codes, found: Edges, now: float) -> None:
         """Keep the candidates that their quotes refuse, where the reason is new, and drop those that are none."""

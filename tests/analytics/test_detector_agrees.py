@@ -201,7 +201,9 @@ def test_steps_and_scans_agree(seed):
         }
         assert found.keys() == wanted.keys()
         for route, row in found.items():
-            assert row == pytest.approx(wanted[route], nan_ok=True), route
+            # Figures of a gap that is refused for the same reason as before are those of when it began to be.
+            figures = 6 if row[1] is Verdict.OK or row[1] >= Verdict.THIN_BOOK else 3
+            assert row[:figures] == pytest.approx(wanted[route][:figures], nan_ok=True), route
         refused_agree(market, whole, changed)
         gaps += len(wanted)
         passed += whole.funnel.actionable
