@@ -99,6 +99,33 @@
     api.addEventListener("cellKeyDown", params => { if (params.event.key === "Enter") open(params); });
   }
 
+  const held = new WeakMap();  // grid api -> {key, ids shown, rows waiting for the pointer to leave}
+
+  function rowsOf(columns) {
+    const names = Object.keys(columns);
+    return columns.id.map((_, i) => Object.fromEntries(names.map(name => [name, columns[name][i]])));
+  }
+  function lay(api, state, rows) {
+    state.waiting = null;
+    state.ids = new Set(rows.map(row => row.id));
+    api.setGridOption("rowData", rows);
+    api.refreshClientSideRowModel("filter");
+  }
+  // While the pointer is over the rows their figures change and their places do not, unless the user asks for others.
+  function put(api, element, data) {
+    let state = held.get(api);
+    if (!state) {
+      state = {key: null, ids: new Set(), waiting: null};
+      held.set(api, state);
+      element.addEventListener("mouseleave", () => { if (state.waiting && !api.isDestroyed()) lay(api, state, state.waiting); });
+    }
+    const rows = rowsOf(data.columns), pointedAt = state.key === data.key && element.querySelector(".ag-body:hover");
+    state.key = data.key;
+    if (!pointedAt) return lay(api, state, rows);
+    api.applyTransaction({update: rows.filter(row => state.ids.has(row.id))});
+    state.waiting = rows;
+  }
+
   function heads(data) {
     const row = {id: "next", symbol: "settles in"};
     for (const exchange of data.exchanges) {
@@ -113,7 +140,8 @@
       async apply(data, sort, gridId) {
         if (!data) return window.dash_clientside.no_update;
         const api = await window.dash_ag_grid.getApiAsync(gridId);
-        if (api.isDestroyed()) return window.dash_clientside.no_update;
+        const grid = document.getElementById(gridId);
+        if (!grid || api.isDestroyed()) return window.dash_clientside.no_update;
         told = data;
         toldAt = performance.now();
         watchKeys(api);
@@ -129,7 +157,8 @@
           api.applyColumnState({state: [{colId: sort, sort: sort === "symbol" ? "asc" : "desc"}], defaultState: {sort: null}});
         }
         api.setGridOption("pinnedTopRowData", heads(data));
-        return window.dash_clientside.perpscopeGrid.apply(data, gridId);
+        put(api, grid, data);
+        return String(data.columns.id.length);
       },
     },
   });

@@ -17,7 +17,7 @@ from layouts.instruments.rows import families
 KEPT: dict[str, Any] = {"persistence": True, "persistence_type": "session"}
 TABS = (("/funding", "Funding rates"), ("/funding/families", "Across quote currencies"))
 NET = (
-    "(dated payments in the holding time − four fills + entry + expected exit) × 8760 / holding time,"
+    "Net APR: (dated payments in the holding time − four fills + entry + expected exit) × 8760 / holding time,"
     " simple, of a leg's notional"
 )
 BEST_HEADS = (
@@ -26,8 +26,8 @@ BEST_HEADS = (
     ("Short", "Where funding per hour is highest, with the interval", False, ""),
     ("8 h, bps", "Average carry in eight hours: (rate / interval of short − rate / interval of long) × 8 h", True, ""),
     ("Even, h", "Break-even: (four fills − entry − expected exit) / carry per hour, at the touch", True, ""),
-    ("Net APR, %", NET, True, ""),
-    ("On capital, %", "Net APR / (1 / leverage of long + 1 / leverage of short)", True, ""),
+    ("Net, %", NET, True, ""),
+    ("Capital, %", "Net / (1 / leverage of long + 1 / leverage of short)", True, ""),
 )
 
 

@@ -284,7 +284,7 @@ def _sum(pairs: carry.WidestPairs, i: int) -> str:
 
 def best_note(view: View) -> str:
     held, leverage = plain(view.terms.holding_h), plain(view.terms.leverage)
-    return f"net held {held} h, at the touch; capital at {leverage}× a leg"
+    return f"net APR held {held} h, at the touch; on capital at {leverage}×"
 
 
 # -- calendar, predictions, intervals ---------------------------------------------------------------------------
