@@ -11,6 +11,9 @@
   let answer = null, answeredAt = 0;
   let unansweredSince = null, sentAt = 0, paused = false, sent = 0;
 
+  // The time range chosen by the mouse on the Spreads chart, {chart, ends}, and the plot that reports it.
+  let zoom = null, heardPlot = null, drawnChart = null;
+
   const noUpdate = () => window.dash_clientside.no_update;
   const click = id => { const element = document.getElementById(id); if (element) element.click(); };
 
@@ -56,17 +59,12 @@
       },
       foldRail(clicks) { return String(Boolean(clicks % 2)); },
       toggleHelp(open, close, isOpen) { return !isOpen; },
-      // Of all that Plotly reports only what the user did: a drag, or a double click back to the whole.
-      zoom(moved, shown) {
-        if (!moved || !shown) return noUpdate();
-        if (moved["xaxis.autorange"]) return null;
-        const ends = [moved["xaxis.range[0]"], moved["xaxis.range[1]"]];
-        return ends[0] && ends[1] ? {chart: shown.chart, ends} : noUpdate();
-      },
       // The range that Plotly finds by itself moves with each sample, and uirevision then takes a zoom for outdated.
-      draw(drawn, zoom) {
+      draw(drawn) {
         if (!drawn) return noUpdate();
         const {chart, figure} = drawn;
+        drawnChart = chart;
+        hearZoom();
         if (!zoom || zoom.chart !== chart) return figure;
         const xaxis = {...figure.layout.xaxis, range: zoom.ends, autorange: false};
         return {...figure, layout: {...figure.layout, xaxis}};
@@ -79,6 +77,26 @@
       },
     },
   });
+
+  // Plotly's own events are heard: of two that follow each other closely, such as a drag and the other axes' new
+  // ranges, Dash hands over only the last. Of all that is reported only what the user did counts: a drag, or a double
+  // click back to the whole.
+  function hearZoom() {
+    const holder = document.getElementById("spreads-chart");
+    const plot = holder && holder.querySelector(".js-plotly-plot");
+    if (heardPlot && plot === heardPlot) return;
+    zoom = heardPlot = null;
+    if (!plot || !plot.on) {
+      if (holder) setTimeout(hearZoom, 50);
+      return;
+    }
+    heardPlot = plot;
+    plot.on("plotly_relayout", moved => {
+      const ends = [moved["xaxis.range[0]"], moved["xaxis.range[1]"]];
+      if (moved["xaxis.autorange"]) zoom = null;
+      else if (ends[0] && ends[1]) zoom = {chart: drawnChart, ends};
+    });
+  }
 
   function ageText(seconds) {
     if (seconds < 9.95) return Math.max(seconds, 0).toFixed(1) + " s ago";

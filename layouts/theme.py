@@ -94,7 +94,11 @@ def axis(theme: Theme, **more: Any) -> dict[str, Any]:
 
 
 def layout(theme: Theme, **more: Any) -> dict[str, Any]:
-    """What every figure shares: transparent, no legend, no mode bar, tooltips on elevation 3."""
+    """What every figure shares: transparent, no legend, no mode bar, tooltips on elevation 3.
+
+    Without `transition`, of whatever duration: Plotly reports the end of one as if the user had moved the axes, which
+    Dash writes back into the figure, so that old figures are drawn again and a zoom is lost.
+    """
     colours = tokens(theme)
     return {
         "font": {"family": FONT, "size": 12, "color": colours["text-2"]},
@@ -109,7 +113,6 @@ def layout(theme: Theme, **more: Any) -> dict[str, Any]:
             "align": "left",
             "namelength": -1,
         },
-        "transition": {"duration": 0},
         **more,
     }
 

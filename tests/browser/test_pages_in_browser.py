@@ -216,8 +216,10 @@ def _seconds(ends):
     return (end - start).total_seconds()
 
 
-def _span(page, chart):
-    return _seconds(page.run(f"return {chart}._fullLayout.xaxis.range"))
+def _narrower(page, chart, span_s):
+    """The range of time that is drawn, once it is narrower than so many seconds."""
+    ends = page.run(f"return {chart}._fullLayout.xaxis.range")
+    return ends if _seconds(ends) < span_s else None
 
 
 def test_zoom_of_a_spread_is_kept_over_ticks(page):
@@ -228,11 +230,10 @@ def test_zoom_of_a_spread_is_kept_over_ticks(page):
     # By the mouse: only what the user did is kept.
     panel = page.driver.find_element(By.CSS_SELECTOR, "#spreads-chart .nsewdrag[data-subplot='xy']")
     ActionChains(page.driver).move_to_element(panel).click_and_hold().move_by_offset(160, 0).release().perform()
-    WebDriverWait(page.driver, PATIENCE_S, 0.1).until(lambda _: _span(page, chart) < _seconds(whole) / 2)
-    before = page.run(f"return {chart}._fullLayout.xaxis.range")
+    zoomed = WebDriverWait(page.driver, PATIENCE_S, 0.1).until(lambda _: _narrower(page, chart, _seconds(whole) / 2))
     page.ticks(4)
 
-    assert page.run(f"return {chart}._fullLayout.xaxis.range") == before
+    assert page.run(f"return {chart}._fullLayout.xaxis.range") == zoomed
     assert page.severe() == []
 
 
