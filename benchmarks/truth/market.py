@@ -4,6 +4,7 @@ There are no sockets and no wire formats here; those are proven elsewhere (`make
 """
 
 import calendar
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -228,6 +229,7 @@ class World:
                 exchange=plant.exchange,
                 symbols=frozenset(self._symbol(key) for key in plant.assets),
                 sells=plant.sells,
+                bps=plant.bps,
                 begin=plant.begin,
                 end=plant.end,
             )
@@ -281,7 +283,7 @@ class World:
         return costs, edge_bps(long, short) - costs, executable(long, short, least, self._terms.notional)
 
 
-def run_seed(seed: int, hours: float, say: Callable[[float], None]) -> Run:
-    """Plant, run and observe one seed."""
-    reals, fakes = round(REALS_PER_H * hours), max(1, round(FAKES_PER_H * hours))
-    return World(seed, hours, reals, fakes).run(say)
+def run_sitting(seed: int, sitting: int, hours: float, say: Callable[[float], None]) -> Run:
+    """Plant, run and observe one stretch of a seed: each has a market of its own. hours: after the warm-up."""
+    reals, fakes = round(REALS_PER_H * hours), max(1, math.ceil(FAKES_PER_H * hours))
+    return World(seed * 1000 + sitting, hours, reals, fakes).run(say)

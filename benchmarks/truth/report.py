@@ -60,14 +60,17 @@ def _errors(score: Score) -> str:
     found = [row for row in score.reals if row.found_at is not None]
     delays = [row.delay_s * 1e3 for row in found]
     sizes = [row.size_error for row in found]
+    later = [row.later_size_error for row in found]
     durations = [row.duration_error_s for row in found]
     return "\n".join(
         [
             "of the real ones that were found",
             f"  delay beyond the reaction time, virtual   p50 {percentile(delays, 50):.0f} ms, "
             f"p90 {percentile(delays, 90):.0f} ms, p99 {percentile(delays, 99):.0f} ms",
-            f"  error of the reported size                p50 {percentile(sizes, 50):.1%}, "
+            f"  error of the reported size, at once       p50 {percentile(sizes, 50):.1%}, "
             f"p90 {percentile(sizes, 90):.1%}",
+            f"  and a second later, when books have come  p50 {percentile(later, 50):.1%}, "
+            f"p90 {percentile(later, 90):.1%}",
             f"  error of the reported duration            p50 {percentile(durations, 50):.3f} s, "
             f"p90 {percentile(durations, 90):.3f} s",
         ]

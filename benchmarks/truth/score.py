@@ -12,6 +12,7 @@ import numpy as np
 
 REACTION_S, STEP_S = 0.1, 0.02
 IN_FLIGHT_S = 0.25  # what is said of a plant is still said this long after its end: messages are on their way
+LATER_S = 1.0  # sizes are compared at the opening and once more
 TOGETHER_S = 0.5  # stretches of one route closer than this are one episode
 
 Route = tuple[str, str, str]
@@ -42,18 +43,21 @@ RIGHT: Mapping[str, frozenset[str]] = {
         "fee_unknown": "fee_unknown",
     }.items()
 }
+# What stands beside an ordinary price: what it leaves of a gap may well be had.
+BESIDE = frozenset({"standing_basis"})
 ACTIONABLE, UNSEEN = "actionable", "no candidate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planted:
-    """A row of the ledger. sells: whether the planted leg is the one that seems worth selling."""
+    """A row of the ledger. sells: whether it is the leg that seems worth selling. bps: how far it is off."""
 
     kind: str
     real: bool
     exchange: str
     symbols: frozenset[str]
     sells: bool
+    bps: float
     begin: float
     end: float
 
@@ -68,6 +72,10 @@ class Planted:
     def has_leg_of(self, route: Route) -> bool:
         symbol, buy, sell = route
         return symbol in self.symbols and self.exchange in (buy, sell)
+
+    def explains(self, hit: "Hit") -> bool:
+        """Whether there would be nothing to be had without the plant: what it leaves of the true gap does not pay."""
+        return self.kind not in BESIDE or hit.true_edge_bps < self.bps
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,7 @@ class Hit:
 
     edge_bps: what was said to be left of the gap at the touch after costs; true_edge_bps: what the true books offered
     then. size: coins as reported; true_size: what the true books would have filled. NaN where there is no true book.
+    later_size, later_true_size: the same LATER_S later, when books have come; NaN if it was over by then.
     """
 
     route: Route
@@ -96,6 +105,8 @@ class Hit:
     true_edge_bps: float
     size: float
     true_size: float
+    later_size: float = nan
+    later_true_size: float = nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +123,15 @@ class Outcome:
     """What became of a plant.
 
     found_at: when a route that exploits it was first actionable while it was there, None if none was. said: the reason
-    given for the longest time, UNSEEN if it never was a candidate. size_error, duration_error_s: of a real one that was
-    found; NaN where unknown.
+    given for the longest time, UNSEEN if it never was a candidate. size_error, later_size_error, duration_error_s: of a
+    real one that was found; NaN where unknown.
     """
 
     plant: Planted
     found_at: float | None
     said: str
     size_error: float = nan
+    later_size_error: float = nan
     duration_error_s: float = nan
 
     @property
@@ -192,6 +204,9 @@ def _share(values: Iterable[bool]) -> float:
     return sum(known) / len(known) if known else nan
 
 
+Openings = Mapping[tuple[Route, float], Hit]  # by route and time
+
+
 def score(ledger: Sequence[Planted], spans: Sequence[Span], hits: Sequence[Hit], relays: frozenset[str]) -> Score:
     """Hold what was said against the ledger.
 
@@ -204,15 +219,15 @@ def score(ledger: Sequence[Planted], spans: Sequence[Span], hits: Sequence[Hit],
     by_symbol: dict[str, list[Span]] = {}
     for span in spans:
         by_symbol.setdefault(span.route[0], []).append(span)
-    episodes = find_episodes(ledger, spans, hits, relays)
-    return Score([outcome(plant, by_symbol, episodes) for plant in ledger], episodes)
+    first = {(hit.route, hit.time): hit for hit in hits}
+    episodes = find_episodes(ledger, spans, first, relays)
+    return Score([outcome(plant, by_symbol, first, episodes) for plant in ledger], episodes)
 
 
 def find_episodes(
-    ledger: Sequence[Planted], spans: Sequence[Span], hits: Sequence[Hit], relays: frozenset[str]
+    ledger: Sequence[Planted], spans: Sequence[Span], first: Openings, relays: frozenset[str]
 ) -> list[Episode]:
     """The episodes of all routes, each judged true or false by its first moment."""
-    first = {(hit.route, hit.time): hit for hit in hits}
     stretches: dict[Route, list[tuple[Hit, float]]] = {}
     for span in sorted((span for span in spans if span.actionable), key=lambda span: span.begin):
         row = stretches.setdefault(span.route, [])
@@ -228,41 +243,58 @@ def _is_true(hit: Hit, fakes: Sequence[Planted], relays: frozenset[str]) -> bool
     """Whether who acted on it could have had it: at least half of the edge that was shown, at true books."""
     if relays & set(hit.route[1:]):
         return False
-    if any(plant.begin <= hit.time <= plant.end and plant.has_leg_of(hit.route) for plant in fakes):
+    there = [plant for plant in fakes if plant.begin <= hit.time <= plant.end and plant.has_leg_of(hit.route)]
+    if any(plant.explains(hit) for plant in there):
         return False
     return hit.true_edge_bps >= max(0.0, hit.edge_bps / 2.0)
 
 
-def outcome(plant: Planted, by_symbol: Mapping[str, Sequence[Span]], episodes: Sequence[Episode]) -> Outcome:
+def outcome(
+    plant: Planted, by_symbol: Mapping[str, Sequence[Span]], first: Openings, episodes: Sequence[Episode]
+) -> Outcome:
     """What became of one plant."""
-    until = plant.end if plant.real else plant.end + IN_FLIGHT_S
-    time_of: Counter[str] = Counter()
+    time_of: dict[str, float] = {}
     found_at = inf
     for symbol in plant.symbols:
         for span in by_symbol.get(symbol, ()):
             begin, end = max(span.begin, plant.begin), min(span.end, plant.end + IN_FLIGHT_S)
-            if end <= begin or not plant.is_exploited_by(span.route):
-                continue
-            time_of[span.reason] += end - begin  # type: ignore[assignment]
-            # One that was actionable before says nothing of a gap that opens now.
-            if span.actionable and plant.begin <= span.begin <= until:
-                found_at = min(found_at, span.begin)
+            if end > begin and plant.is_exploited_by(span.route):
+                time_of[span.reason] = time_of.get(span.reason, 0.0) + end - begin
+                if span.actionable and _counts(plant, span, first):
+                    found_at = min(found_at, span.begin)
     said = max(time_of, key=lambda reason: time_of[reason]) if time_of else UNSEEN
     if found_at == inf:
         return Outcome(plant, None, said)
     if not plant.real:
         return Outcome(plant, found_at, said)
-    hits = [e for e in episodes if plant.is_exploited_by(e.first.route) and plant.begin <= e.first.time <= plant.end]
-    if not hits:
+    found = [e for e in episodes if plant.is_exploited_by(e.first.route) and plant.begin <= e.first.time < plant.end]
+    if not found:
         return Outcome(plant, found_at, said)
-    first = min(hits, key=lambda episode: episode.first.time)
+    episode = min(found, key=lambda episode: episode.first.time)
+    hit = episode.first
     return Outcome(
         plant,
         found_at,
         said,
-        abs(first.first.size / first.first.true_size - 1.0) if first.first.true_size > 0.0 else nan,
-        abs(first.end - first.first.since - plant.lasts_s),
+        _off(hit.size, hit.true_size),
+        _off(hit.later_size, hit.later_true_size),
+        abs(episode.end - hit.since - plant.lasts_s),
     )
+
+
+def _counts(plant: Planted, span: Span, first: Openings) -> bool:
+    """Whether an actionable stretch finds a real plant, or lets a fake pass. One from before says nothing of it.
+
+    At the end of a real one its book is back already; what a fake told is still on its way then.
+    """
+    hit = first.get((span.route, span.begin))
+    if plant.real:
+        return plant.begin <= span.begin < plant.end
+    return plant.begin <= span.begin <= plant.end + IN_FLIGHT_S and (hit is None or plant.explains(hit))
+
+
+def _off(said: float, true: float) -> float:
+    return abs(said / true - 1.0) if true > 0.0 else nan
 
 
 def percentile(values: Iterable[float], share: float) -> float:

@@ -1,9 +1,10 @@
 """What the detector says, step by step, as spans of the same verdict, and the moments at which routes open."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
-from benchmarks.truth.score import Hit, Route, Span
+from benchmarks.truth.score import LATER_S, Hit, Route, Span
 
 
 class Label(Protocol):
@@ -37,6 +38,7 @@ class Watcher:
         self.spans: list[Span] = []
         self.hits: list[Hit] = []
         self._truth, self._origin = truth, origin
+        self._later: list[tuple[float, int]] = []  # when to look at which hit again, in order
         self._now: dict[Route, tuple[float, object, str, bool]] = {}  # since when which candidate says what
 
     def look(self, candidates: Mapping[Route, Candidate], time: float) -> None:
@@ -58,6 +60,16 @@ class Watcher:
         if len(now) > len(candidates):
             for route in now.keys() - candidates.keys():
                 self._end(route, now.pop(route), time)
+        while self._later and self._later[0][0] <= time:
+            self._look_again(self._later.pop(0)[1], candidates)
+
+    def _look_again(self, number: int, candidates: Mapping[Route, Candidate]) -> None:
+        """Compare sizes once more, where the stretch goes on."""
+        hit = self.hits[number]
+        candidate, said = candidates.get(hit.route), self._now.get(hit.route)
+        if candidate is not None and said is not None and said[0] == hit.time:
+            _, _, true_size = self._truth(hit.route)
+            self.hits[number] = replace(hit, later_size=candidate.size, later_true_size=true_size)
 
     def close(self, time: float) -> None:
         """The end of the run."""
@@ -71,6 +83,7 @@ class Watcher:
 
     def _hit(self, route: Route, candidate: Candidate, time: float) -> None:
         costs, true_edge, true_size = self._truth(route)
+        self._later.append((time + LATER_S, len(self.hits)))
         self.hits.append(
             Hit(
                 route=route,

@@ -17,7 +17,7 @@ ROUTE = ("BTC-USDT", "okx", "gate")
 
 
 def planted(kind: str = "real", begin: float = 10.0, end: float = 20.0, **facts) -> Planted:
-    facts = {"exchange": "gate", "symbols": frozenset({"BTC-USDT"}), "sells": True} | facts
+    facts = {"exchange": "gate", "symbols": frozenset({"BTC-USDT"}), "sells": True, "bps": 60.0} | facts
     return Planted(kind=kind, real=kind == "real", begin=begin, end=end, **facts)
 
 
@@ -55,7 +55,7 @@ def test_a_route_that_does_not_exploit_a_plant_finds_nothing(route):
 
 def test_what_became_actionable_before_or_after_does_not_count_as_found():
     before = score([planted()], [stretch(9.9, 19.0)], [hit(9.9)], NO_RELAYS)
-    after = score([planted()], [stretch(20.02, 20.1)], [hit(20.02)], NO_RELAYS)
+    after = score([planted()], [stretch(20.0, 20.1)], [hit(20.0)], NO_RELAYS)
 
     assert (before.recall, after.recall) == (0.0, 0.0)
 
@@ -89,6 +89,18 @@ def test_nothing_with_a_leg_under_a_fake_or_at_a_relay_is_true():
     episodes = score([fake], spans, hits, frozenset({"coindcx"})).episodes
 
     assert [(e.first.route, e.first.time) for e in episodes if e.true] == [(ROUTE, 25.0)]
+
+
+def test_what_a_standing_basis_leaves_of_a_gap_may_be_had():
+    """60 bps of basis: of 70 true ones after costs, 10 would be there without it; of 55, none."""
+    basis = planted("standing_basis", begin=0.0, end=100.0)
+    spans = [stretch(12.0, 13.0), stretch(32.0, 33.0)]
+
+    fresh = score([basis], spans[:1], [hit(12.0, 70.0)], NO_RELAYS)
+    mixed = score([basis], spans, [hit(12.0, 70.0), hit(32.0, 55.0)], NO_RELAYS)
+
+    assert (fresh.precision, fresh.pass_rates["standing_basis"]) == (1.0, 0.0)
+    assert (mixed.precision, mixed.pass_rates["standing_basis"]) == (0.5, 1.0)
 
 
 def test_stretches_close_to_each_other_are_one_episode_judged_by_its_first_moment():
@@ -181,12 +193,14 @@ def test_the_watcher_joins_what_is_said_again_and_notes_each_opening():
     watcher.look({ROUTE: Said("unconfirmed", False)}, 1.0)
     watcher.look({ROUTE: Said("unconfirmed", False)}, 1.1)
     watcher.look({ROUTE: Said("ok", True)}, 1.2)
-    watcher.look({}, 2.0)
+    watcher.look({ROUTE: Said("ok", True, size=2.4)}, 2.2)
+    watcher.look({}, 2.4)
     watcher.close(3.0)
 
-    assert watcher.spans == [Span(ROUTE, 1.0, 1.2, "unconfirmed", False), Span(ROUTE, 1.2, 2.0, "ok", True)]
+    assert watcher.spans == [Span(ROUTE, 1.0, 1.2, "unconfirmed", False), Span(ROUTE, 1.2, 2.4, "ok", True)]
     (noted,) = watcher.hits
     assert (noted.time, noted.since, noted.edge_bps, noted.true_edge_bps) == (1.2, 0.0, 40.0, 35.0)
+    assert (noted.size, noted.later_size, noted.later_true_size) == (3.0, 2.4, 2.5)
 
 
 @pytest.fixture(scope="module")
