@@ -153,8 +153,7 @@ class Calendar:
 def calendar(snapshot: Snapshot, now: float, wanted: Mask) -> list[Calendar]:
     """The next settlements by interval, shortest last. wanted: which contracts, shape (S, E). now: [epoch s]"""
     hours, times = snapshot["funding_interval_h"], snapshot["next_funding_time"]
-    continuous = np.array([name in funding.CONTINUOUS for name in snapshot.exchanges], dtype=bool)
-    accruing = np.broadcast_to(continuous, hours.shape)
+    accruing = snapshot.grid.continuous
     found = []
     for kind, of_kind in ((False, ~accruing), (True, accruing)):
         here = wanted & of_kind & (hours > 0.0)

@@ -274,10 +274,9 @@ class Detector:
         symbols, exchanges, episodes = snapshot.symbols, snapshot.exchanges, self.episodes
         for row in rows[np.unique(pairs.symbol)].tolist():
             self._due[row] = now + LOOK_AGAIN_S
-        verdict = pairs.verdict
         before = self._codes[rows[pairs.symbol], pairs.buy, pairs.sell]
-        hopeful = (verdict == Verdict.OK) | (verdict >= TESTS_WITH_BOOKS[0][0])
-        news = hopeful | (pairs.gap & (verdict != before))
+        hopeful = (pairs.verdict == Verdict.OK) | (pairs.verdict >= TESTS_WITH_BOOKS[0][0])
+        news = hopeful | (pairs.gap & (pairs.verdict != before))
         if episodes.open:
             news |= ~pairs.gap | np.array(
                 [

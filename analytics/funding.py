@@ -19,7 +19,6 @@ from store.snapshot import Snapshot
 Array = NDArray[np.float64]
 Leg = Literal["long", "short"]
 
-CONTINUOUS: Final = frozenset({"deribit"})  # funds every millisecond; its rate is that of eight hours
 YEAR_H: Final = 8_760.0
 HOUR_S: Final = 3_600.0
 
@@ -88,18 +87,17 @@ def leg_funding(snapshot: Snapshot, exchange: str, symbol: str) -> LegFunding:
         _known(snapshot["funding_rate"][cell]),
         _known(snapshot["funding_interval_h"][cell]),
         _known(snapshot["next_funding_time"][cell]),
-        exchange in CONTINUOUS,
+        bool(snapshot.grid.continuous[cell]),
     )
 
 
 def leg_columns(snapshot: Snapshot, symbol: NDArray[np.intp], exchange: NDArray[np.intp]) -> LegColumns:
     """What a snapshot knows of the funding of n contracts, given by their positions on its axes, shape (n,)."""
-    continuous = np.array([name in CONTINUOUS for name in snapshot.exchanges], dtype=bool)
     return LegColumns(
         snapshot["funding_rate"][symbol, exchange],
         snapshot["funding_interval_h"][symbol, exchange],
         snapshot["next_funding_time"][symbol, exchange],
-        continuous[exchange],
+        snapshot.grid.continuous[symbol, exchange],
     )
 
 

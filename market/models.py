@@ -57,7 +57,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     multiplier: coins per quoted coin (1000 for 1000PEPE); already taken out of every price, size, tick and lot.
     contract_multiplier: linear: base coins per contract; inverse: quote currency per contract.
     tick_size: quote currency per one coin. lot_size: coins (linear) or quote currency (inverse).
-    min_notional: quote currency. funding_interval_h: hours, None if not known. listed_time: epoch s.
+    min_notional: quote currency. funding_interval_h: hours, None if not known. continuous_funding: paid without pause,
+    the rate being that of one interval. listed_time: epoch s.
     price_band: how far above the mark an order may buy, or below it sell, as a fraction; the narrower of the two where
     they differ. None where the listing does not say. On KuCoin and MEXC it is counted from the index.
     extra: what only the adapter needs to know of the row.
@@ -83,6 +84,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     asset_class: AssetClass = AssetClass.CRYPTO
     pairing: Pairing = Pairing.OK
     price_band: float | None = None
+    continuous_funding: bool = False
     extra: dict[str, Any] = {}
 
 

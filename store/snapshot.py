@@ -71,8 +71,9 @@ class Grid:
 
     symbols, exchanges: the axes. instruments: by (exchange, symbol). Matrices have shape (S, E):
     listed, trading, pairable: booleans. relay: repeats another exchange's book. in_doubt: pairable, but only once its
-    price agrees. crypto: the asset's market never closes. taker_fee_bps, maker_fee_bps [bps], tick_size [quote per
-    coin], lot_size [coins], min_notional [quote], price_band [fraction of the mark]: NaN where not listed or not known.
+    price agrees. crypto: the asset's market never closes. continuous: funding is paid without pause. taker_fee_bps,
+    maker_fee_bps [bps], tick_size [quote per coin], lot_size [coins], min_notional [quote], price_band [fraction of the
+    mark]: NaN where not listed or not known.
     """
 
     symbols: tuple[str, ...]
@@ -84,6 +85,7 @@ class Grid:
     relay: NDArray[np.bool_]
     in_doubt: NDArray[np.bool_]
     crypto: NDArray[np.bool_]
+    continuous: NDArray[np.bool_]
     taker_fee_bps: Matrix
     maker_fee_bps: Matrix
     tick_size: Matrix
@@ -99,7 +101,7 @@ class Grid:
         return replace(self, symbols=tuple(self.symbols[i] for i in index.tolist()), **cut)
 
 
-_FLAGS: Final = ("listed", "trading", "pairable", "relay", "in_doubt", "crypto")
+_FLAGS: Final = ("listed", "trading", "pairable", "relay", "in_doubt", "crypto", "continuous")
 _NUMBERS: Final = ("taker_fee_bps", "maker_fee_bps", "tick_size", "lot_size", "min_notional", "price_band")
 _MATRICES: Final = _FLAGS + _NUMBERS
 
@@ -131,6 +133,7 @@ def build_grid(exchanges: Sequence[str], instruments: Iterable[Instrument], choi
         grid.pairable[cell] = instrument.pairing in (Pairing.OK, Pairing.CHECK) and instrument.kind != "quanto"
         grid.relay[cell] = instrument.pairing is Pairing.RELAY
         grid.in_doubt[cell] = instrument.pairing is Pairing.CHECK
+        grid.continuous[cell] = instrument.continuous_funding
         grid.crypto[cell] = instrument.asset_class is AssetClass.CRYPTO
         fees = fees_of(instrument, choice)
         grid.taker_fee_bps[cell], grid.maker_fee_bps[cell] = _number(fees.taker_bps), _number(fees.maker_bps)

@@ -65,6 +65,7 @@ def read_row(row: Mapping[str, Any]) -> Instrument | None:
         lot_size=smallest,
         min_notional=smallest if kind == "inverse" else None,
         funding_interval_h=FUNDING_INTERVAL_H,
+        continuous_funding=True,
         status=status_of(row),
         listed_time=fields.seconds(row.get("creation_timestamp")),
         taker_fee_bps=_bps(row.get("taker_commission"), TAKER_FEE_BPS),

@@ -12,7 +12,7 @@ from dash import dcc, html
 
 from analytics import carry
 from analytics.exits import expected_exits
-from analytics.funding import CONTINUOUS, PredictionQuality, prediction_quality
+from analytics.funding import PredictionQuality, prediction_quality
 from analytics.quality import Verdict
 from analytics.spreads import funding_apr, funding_per_hour
 from desk import View
@@ -133,10 +133,13 @@ def _cells(view: View, rows: Any, e: int) -> list[str | None]:
     lost = judgement.verdicts[rows, e] == Verdict.FEED_LOST
     stale = lost | ~carry.fresh_rates(snapshot, judgement.time)[rows, e]
     told = judgement.time - snapshot["funding_received_time"][rows, e]
-    continuous = snapshot.exchanges[e] in CONTINUOUS
-    columns = (snapshot.grid.listed[rows, e], apr, hours, snapshot["next_funding_time"][rows, e], rate, stale, told)
+    grid = snapshot.grid
+    listings = (grid.listed[rows, e], grid.continuous[rows, e])
+    columns = (*listings, apr, hours, snapshot["next_funding_time"][rows, e], rate, stale, told)
     cells: list[str | None] = []
-    for listed, a, h, next_time, r, old, seconds in zip(*(column.tolist() for column in columns), strict=True):
+    for listed, continuous, a, h, next_time, r, old, seconds in zip(
+        *(column.tolist() for column in columns), strict=True
+    ):
         if not listed:
             cells.append(None)
             continue
@@ -160,7 +163,7 @@ def _head(view: View, listed: Any, e: int) -> dict[str, Any]:
     status = next((status for status in view.status if status.exchange == name), None)
     if status is not None and status.state not in glance.UP:
         return {"note": f"{status.state} {age(judgement.time - status.since)}"}
-    if name in CONTINUOUS:
+    if listed.any() and snapshot.grid.continuous[listed, e].all():
         return {"note": "continuous"}
     times = snapshot["next_funding_time"][:, e]
     due = np.round(times[listed & (times > judgement.time)])
@@ -260,7 +263,7 @@ def interval_words(hours: float, continuous: bool = False) -> str:
 
 def _badge(snapshot: Any, s: int, e: int) -> html.Span:
     hours = float(snapshot["funding_interval_h"][s, e])
-    words = interval_words(hours, snapshot.exchanges[e] in CONTINUOUS)
+    words = interval_words(hours, bool(snapshot.grid.continuous[s, e]))
     return html.Span(f" {words}", className="hint fig")
 
 
@@ -437,7 +440,7 @@ def as_csv(view: View, choice: Choice) -> str:
             values |= {
                 "symbol": snapshot.symbols[s],
                 "exchange": snapshot.exchanges[e],
-                "continuous": str(snapshot.exchanges[e] in CONTINUOUS).lower(),
+                "continuous": str(bool(snapshot.grid.continuous[s, e])).lower(),
                 "stale": str(not fresh[s, e]).lower(),
             }
             writer.writerow([view.source.kind, f"{judgement.time:.3f}", *(values[name] for name in CSV_COLUMNS)])

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from analytics import spreads
 from analytics.funding import (
-    CONTINUOUS,
     LegColumns,
     LegFunding,
     PredictionQuality,
@@ -179,7 +178,6 @@ def test_legs_are_read_from_a_snapshot():
     wanted = columns(*read)
     for name in ("rate", "interval_h", "next_funding_time", "continuous"):
         np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name))
-    assert {"deribit"} == CONTINUOUS
 
 
 # -- what it is worth ------------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ def instrument(exchange: str, symbol: str = "BTC-USDT", **changed: object) -> In
         "funding_interval_h": 8.0,
         "status": Status.TRADING,
         "listed_time": 1_600_000_000.0,
+        "continuous_funding": exchange == "deribit",
         "taker_fee_bps": 5.0,
         "maker_fee_bps": 2.0,
     }
