@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from api import filters as ask
+from api.answers import REFUSALS
 from api.models import FunnelCounts, Stamp
 from desk import Desk
 
@@ -45,7 +46,13 @@ def add_detection(api: APIRouter, desk: Desk) -> None:
         body = await asyncio.to_thread(_body, desk, filters.minutes)
         return Response(orjson.dumps(body), headers={"Cache-Control": "no-store"}, media_type="application/json")
 
-    api.add_api_route("/detection", detection, summary="Delays and the funnel by the minute", response_model=Detection)
+    api.add_api_route(
+        "/detection",
+        detection,
+        summary="Delays and the funnel by the minute",
+        response_model=Detection,
+        responses={422: REFUSALS[422]},
+    )
 
 
 def _body(desk: Desk, minutes: int) -> dict[str, Any]:

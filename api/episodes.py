@@ -131,7 +131,7 @@ class Curves(Stamp):
         description="When the oldest of these episodes opened, UTC seconds since 1970: the look-back ends there."
     )
     n: int = Field(description="Episodes of all groups.")
-    groups: list[CurveRow]
+    groups: list[CurveRow] = Field(description="One curve for each.")
 
 
 class EpisodeEndpoints:

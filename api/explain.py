@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from analytics import funding
 from analytics.explain import Check, Figure, Input, explain
 from api import filters as ask
-from api.models import Exchange, OpportunityRow, Problem, Stamp, Symbol, about
+from api.models import Exchange, FlowRow, OpportunityRow, Problem, Stamp, Symbol, about
 from api.terms import TermsQuery, terms_of
 from desk import Desk, View
 
@@ -24,8 +24,8 @@ Number = float | None
 class InputRow(BaseModel):
     """What goes into a figure or a test."""
 
-    name: str
-    value: Number
+    name: str = Field(description="What it is.")
+    value: Number = Field(description="Null if not known.")
     unit: str = Field(description="Empty for counts and shares.")
     age_s: Number = Field(description="Seconds since it was received; null for what has no age.")
     source: str = Field(description="The exchange, `yours`, `listing` or `history`.")
@@ -34,21 +34,21 @@ class InputRow(BaseModel):
 class FigureRow(BaseModel):
     """A figure with its formula and inputs."""
 
-    name: str
+    name: str = Field(description="As in /api/arb.")
     value: Number = Field(description="Null if not known.")
-    unit: str
-    formula: str
-    inputs: list[InputRow]
+    unit: str = Field(description="Empty for counts and shares.")
+    formula: str = Field(description="How it comes of its inputs, by their names.")
+    inputs: list[InputRow] = Field(description="What goes into it.")
 
 
 class CheckRow(BaseModel):
     """A test, in the order in which they run."""
 
-    verdict: str
-    meaning: str
+    verdict: str = Field(description="What is said of a pair that fails it.")
+    meaning: str = Field(description="The same in a sentence.")
     state: str = Field(description="passed, refused, or `not asked` where an earlier one refused or there is no gap.")
-    found: list[InputRow]
-    limit: list[InputRow]
+    found: list[InputRow] = Field(description="What it looked at.")
+    limit: list[InputRow] = Field(description="What it allows.")
 
 
 class SizePoint(BaseModel):
@@ -59,17 +59,6 @@ class SizePoint(BaseModel):
     net_bps: Number = Field(description="After costs and expected exit, basis points.")
 
 
-class FlowRow(BaseModel):
-    """A settlement inside the holding time."""
-
-    time: float = Field(description="UTC seconds since 1970.")
-    leg: str
-    exchange: Exchange
-    kind: str = Field(description="predicted, assumed (a later settlement at the same rate) or continuous.")
-    rate: float = Field(description="Fraction of notional.")
-    bps: float = Field(description="What the pair gets, basis points.")
-
-
 class ExplainedPair(Stamp):
     """One directed pair opened up."""
 
@@ -77,11 +66,11 @@ class ExplainedPair(Stamp):
     buy: Exchange
     sell: Exchange
     row: OpportunityRow
-    figures: list[FigureRow]
-    checks: list[CheckRow]
+    figures: list[FigureRow] = Field(description="Every figure of the row.")
+    checks: list[CheckRow] = Field(description="Every test, in order.")
     size_curve: Annotated[list[SizePoint], about("To where both books are known; one point if only the touch is.")]
     cash_flows: Annotated[list[FlowRow] | None, about("Inside the holding time; null if a rate or time is not known.")]
-    holding_h: float
+    holding_h: float = Field(description="Hours.")
 
 
 def add_explain(api: APIRouter, desk: Desk) -> None:

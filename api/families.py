@@ -81,7 +81,7 @@ class FamilyPairRow:
     inverse: Annotated[str, about("buy, sell or both: legs that are paid in their coin; else empty.")]
     hedge: Annotated[str, about("What an inverse leg asks for: coins that hedge it, and what its collateral is.")]
     verdict: Verdict
-    actionable: bool
+    actionable: Annotated[bool, about("As in /api/arb, converted.")]
 
 
 class FamilyEndpoints:

@@ -14,7 +14,7 @@ from analytics import funding
 from analytics.spreads import funding_apr, funding_per_hour
 from api import filters as ask
 from api.answers import REFUSALS, add_table, form_of, json_response, table_body, table_response
-from api.models import Bps, Exchange, Seconds, Stamp, Symbol, Time, about
+from api.models import Bps, Exchange, FlowRow, Seconds, Stamp, Symbol, Time, about
 from api.tables import Tables, finite
 from desk import Desk, View
 from store.funding import HORIZONS_S, FundingLog, IntervalChange, Settlement
@@ -114,8 +114,8 @@ class PairFunding(Stamp):
     buy: Exchange
     sell: Exchange
     holding_h: float = Field(description="Hours.")
-    legs: list[LegRow]
-    flows: list[funding.CashFlow] = Field(
+    legs: list[LegRow] = Field(description="The bought leg, then the sold one.")
+    flows: list[FlowRow] = Field(
         description="Payments inside (as_of, as_of + holding_h], in order of time; `bps` is what the leg gets."
         " predicted: told for that settlement. assumed: a later one at the same rate. continuous: accrued over the"
         " holding time."

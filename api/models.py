@@ -152,9 +152,9 @@ class FundingRow:
 
 @dataclass(frozen=True)
 class OpportunityRow:
-    """One directed pair at the touch: buy at the ask of one exchange, sell at the bid of another. `desk.Opportunity`.
+    """One directed pair: buy at the asks of one exchange, sell at the bids of another. `desk.Opportunity`.
 
-    Edges and fees are basis points of the mean of the two mids. net = gross + expected exit - four taker fees.
+    Edges and costs are basis points of the mean of the two mids. net = gross + walk + expected exit - fees.
     """
 
     id: Annotated[str, about("SYMBOL:BUY:SELL.")]
@@ -162,28 +162,85 @@ class OpportunityRow:
     buy: Annotated[str, about("The exchange to buy on.")]
     sell: Annotated[str, about("The exchange to sell on.")]
     net_edge_bps: Annotated[
-        float | None, about("Expected round trip: gross + expected exit - fees. Null while no exit can be expected.")
+        float | None,
+        about("Expected round trip: gross + walk + expected exit - fees. Null while no exit can be expected."),
     ]
-    gross_edge_bps: Annotated[float | None, about("Entry edge before fees: 1e4 * (bid of sell - ask of buy) / mid.")]
+    gross_edge_bps: Annotated[
+        float | None, about("Entry edge at the touch, before costs: 1e4 * (bid of sell - ask of buy) / mid.")
+    ]
+    walk_bps: Annotated[
+        float | None,
+        about("What the size loses against the touch, zero or less. Basis points; null where nothing can be filled."),
+    ]
+    fresh_edge_bps: Annotated[
+        float | None,
+        about("The gap of the two books when each is divided by its own mark. Basis points; null without both marks."),
+    ]
     exit_edge_bps: Annotated[float | None, about("What closing would earn at today's quotes.")]
-    expected_exit_bps: Annotated[float | None, about("What closing is expected to earn: median over the look-back.")]
+    expected_exit_bps: Annotated[
+        float | None, about("What closing is expected to earn: median over the look-back, null below 30 samples.")
+    ]
     expected_exit_samples: Annotated[int, about("Samples behind that median.")]
-    fees_bps: Annotated[float | None, about("Four taker fills: opening and closing both legs.")]
+    fees_bps: Annotated[
+        float | None, about("Four fills, opening and closing both legs, and the reserve for slippage. Basis points.")
+    ]
     buy_price: Price
     sell_price: Price
-    size: Annotated[float | None, about("Base coins that both touches can fill.")]
+    size: Annotated[
+        float | None,
+        about(
+            "Base coins of the notional asked for that the touches can fill; of a gap whose books were walked, as many"
+            " as still gain the minimum each, in whole lots."
+        ),
+    ]
     notional: Annotated[float | None, about("That size at the mean mid. Quote currency.")]
     profit: Annotated[float | None, about("Net edge on that notional. Quote currency.")]
+    capacity: Annotated[
+        float | None,
+        about("The largest notional whose average still gains the minimum. Quote currency; null if not walked."),
+    ]
+    visible: Annotated[
+        float | None, about("The notional up to which both books are known. Quote currency; null if not walked.")
+    ]
+    touch_only: Annotated[bool, about("Whether no more than the best prices are known of either book.")]
+    alive_s: Annotated[float | None, about("Age of the gap. Seconds; null where there is none.")]
     buy_age_s: Seconds
     sell_age_s: Seconds
     carry_8h_bps: Annotated[float | None, about("Funding earned in eight hours, basis points; null if not known.")]
+    carry_bps: Annotated[
+        float | None,
+        about("Funding earned over the holding time, payment by payment. Basis points; null if not known."),
+    ]
+    break_even_h: Annotated[
+        float | None,
+        about("Hours until funding has paid what the edges lack; 0 if nothing, null if it never does."),
+    ]
+    net_apr: Annotated[
+        float | None,
+        about("Net edge and carry over the holding time, as a simple fraction of a leg's notional per year."),
+    ]
+    net_apr_on_capital: Annotated[
+        float | None, about("The same on the capital that both legs take at the leverage set. Fraction per year.")
+    ]
     verdict: Verdict
     actionable: Annotated[
         bool,
         about(
-            "Verdict ok, the configured minimum reached with the expected exit and without it, 30 samples behind it."
+            "A gap with verdict ok and a size, whose net edge reaches the minimum with the expected exit and"
+            " without it."
         ),
     ]
+
+
+class FlowRow(BaseModel):
+    """One funding payment inside the holding time."""
+
+    time: float = Field(description="UTC seconds since 1970.")
+    leg: str = Field(description="long: bought, pays a positive rate. short: sold, gets it.")
+    exchange: Exchange
+    kind: str = Field(description="predicted, assumed (a later settlement at the same rate) or continuous.")
+    rate: float = Field(description="Fraction of notional; positive means longs pay shorts.")
+    bps: float = Field(description="What the leg gets, basis points of its notional; negative: it pays.")
 
 
 class Stamp(BaseModel):
@@ -207,9 +264,9 @@ class FunnelCounts(BaseModel):
 
     seen: int = Field(description="Listed on both exchanges.")
     fresh: int = Field(description="Of those, no leg without a quote, lost, stale or late.")
-    tradable: int = Field(description="Of those, no reason against them at all.")
-    net_positive: int = Field(description="Of those looked at closely, net edge above zero.")
-    actionable: int = Field(description="Of those, net edge at or above the configured minimum.")
+    tradable: int = Field(description="Of those, neither quote keeps the pair from being ranked.")
+    net_positive: int = Field(description="Of those, verdict ok and net edge above zero.")
+    actionable: int = Field(description="A gap that all tests let through, with a size and the minimum reached.")
 
 
 class Summary(Stamp):

@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal
 import orjson
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 
-from analytics.quality import Verdict
 from api import filters as ask
 from api.depth import add_depth
 from api.detection import add_detection
@@ -35,7 +34,7 @@ from api.models import (
 from api.reload import add_reload
 from api.tables import Tables, csv_bytes
 from api.terms import TermsQuery, terms_of
-from desk import Desk
+from desk import Desk, price_is_good
 
 Format = Literal["json", "csv"]
 Keep = Callable[[Any], bool]
@@ -118,7 +117,7 @@ class Endpoints:
                 "data_as_of": tables.data_as_of,
                 "symbols": len(grid.symbols),
                 "instruments": len(grid.instruments),
-                "quotes_ok": int((judgement.verdicts == Verdict.OK).sum()),
+                "quotes_ok": int(price_is_good(judgement).sum()),
                 "exchanges_up": len(tables.up(self._desk.settings.stale_after_s)),
                 "exchanges_of": len(tables.expected),
                 "min_net_bps": tables.view.min_net_bps,

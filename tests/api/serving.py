@@ -25,8 +25,11 @@ ROWS = {
 
 
 def scripted_market() -> Market:
-    """Three exchanges. BTC-USDT: okx 0.5 % above the rest. ETH-USDT: okx has no quote. BTC-USD: bybit only, halted."""
-    now = time.time()
+    """Three exchanges. BTC-USDT: okx 0.5 % above the rest. ETH-USDT: okx has no quote. BTC-USD: bybit only, halted.
+
+    All was said a second ago, so that the gap has been there for long enough.
+    """
+    now = time.time() - 1.0
     store = SnapshotStore(EXCHANGES)
     for exchange in EXCHANGES:
         listing = [instrument(exchange, symbol) for symbol in ("BTC-USDT", "ETH-USDT")]
@@ -36,13 +39,15 @@ def scripted_market() -> Market:
     store.write(
         [
             quote("binance", 100.0, 100.1, sizes=(3.0, 4.0), at=now, event=now - 0.05),
-            quote("bybit", 100.0, 100.1, sizes=(1.0, 1.0), at=now, event=now - 0.05),
-            quote("okx", 100.5, 100.6, sizes=(2.0, 2.0), at=now, event=now - 0.05),
+            quote("bybit", 100.0, 100.1, sizes=(1.0, 3.0), at=now, event=now - 0.05),
+            quote("okx", 100.5, 100.6, sizes=(20.0, 2.0), at=now, event=now - 0.05),
             quote("binance", 10.0, 10.01, "ETH-USDT", at=now),
             quote("bybit", 10.0, 10.01, "ETH-USDT", at=now - 60),
             funding(
                 "binance", at=now, mark_price=100.05, index_price=100.0, funding_rate=0.00999, funding_interval_h=4.0
             ),
+            *(funding(exchange, at=now, mark_price=100.05, index_price=100.0) for exchange in ("bybit", "okx")),
+            *(funding(name, "ETH-USDT", at=now, mark_price=10.0, index_price=10.0) for name in ("binance", "bybit")),
             ticker("binance", at=now, last_price=100.0, volume_24h=5.0, turnover_24h=500.0, open_interest=9.0),
         ]
     )

@@ -71,7 +71,7 @@ def test_prices_carry_what_the_store_knows_and_the_verdict(client):
     assert binance["deviation_bps"] == pytest.approx(0.0)
     okx = found["BTC-USDT", "okx"]
     assert okx["deviation_bps"] == pytest.approx(1e4 * 0.5 / 100.05)
-    assert okx["mark_price"] is None
+    assert found["ETH-USDT", "okx"]["mark_price"] is None
     assert found["ETH-USDT", "okx"]["verdict"] == "no_quote"
     assert found["ETH-USDT", "okx"]["age_s"] is None
     assert found["ETH-USDT", "okx"]["live"] is False
@@ -116,12 +116,41 @@ def test_opportunities_are_those_of_the_desk(client, desk):
     assert best["actionable"]
 
 
+def test_an_opportunity_comes_with_its_size_and_age(client):
+    """Binance offers 4 coins at 100.1, okx bids for 20 at 100.5: 4 at the mean mid of 100.3 are 401.2.
+
+    gross 1e4 * 0.4 / 100.3 = 39.8804; both marks are the same: fresh 1e4 * (100.5 / 100.1 - 1) = 39.9600. Closing cost
+    1e4 * 0.1 / 100.05 = 9.9950 in the past, four fills 20: net 9.8854.
+    """
+    (row,) = (row for row in rows(client, "arb") if (row["buy"], row["sell"]) == ("binance", "okx"))
+    wanted = {
+        "gross_edge_bps": 39.8804,
+        "walk_bps": 0.0,
+        "fresh_edge_bps": 39.9600,
+        "expected_exit_bps": -9.9950,
+        "fees_bps": 20.0,
+        "net_edge_bps": 9.8854,
+        "size": 4.0,
+        "notional": 401.2,
+        "capacity": 401.2,
+        "visible": 401.2,
+        "profit": 401.2 * 9.8854 / 1e4,
+    }
+    assert {name: row[name] for name in wanted} == pytest.approx(wanted, abs=1e-3)
+    assert row["touch_only"] is True
+    assert row["alive_s"] == row["buy_age_s"] >= 1.0
+    # Okx has told no funding rate: what holding the pair earns is not known.
+    assert [row[name] for name in ("carry_bps", "break_even_h", "net_apr", "net_apr_on_capital")] == [
+        None, 0.0, None, None,
+    ]  # fmt: skip
+
+
 def test_exchanges_show_their_feeds_and_latencies(client):
     found = {row["exchange"]: row for row in rows(client, "exchanges")}
     assert list(found) == list(EXCHANGES)
     assert found["binance"]["state"] == "live"
     assert found["binance"]["quotes_ok"] == 2
-    assert found["okx"]["quotes_ok"] == 1
+    assert found["okx"]["quotes_ok"] == 1  # of ETH there is no quote
     assert found["binance"]["latency_p50_s"] == 0.0
     assert found["binance"]["clock_floor_s"] == pytest.approx(0.05, abs=1e-3)
 

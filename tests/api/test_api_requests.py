@@ -167,9 +167,11 @@ def test_no_raw_query_is_answered_with_a_server_error(client, query):
 
 def test_openapi_lists_every_path_with_its_answer(client):
     document = client.get("/openapi.json").json()
-    tables = ["exchanges", "instruments", "prices", "prices/{symbol}", "funding", "arb"]
-    wanted = [f"/api/{name}{form}" for name in tables for form in ("", ".csv")] + ["/api/health", "/api/summary"]
-    wanted += ["/api/depth/{symbol}", "/api/reload"]
+    tables = ["exchanges", "instruments", "prices", "prices/{symbol}", "funding", "arb", "episodes", "episodes/new"]
+    tables += ["families", "families/arb", "fees", "funding/intervals", "funding/quality", "funding/settlements"]
+    others = ["health", "summary", "depth/{symbol}", "reload", "arb/{id}/explain", "detection", "episodes/survival"]
+    others += ["funding/pair/{symbol}"]
+    wanted = [f"/api/{name}{form}" for name in tables for form in ("", ".csv")] + [f"/api/{name}" for name in others]
     assert sorted(document["paths"]) == sorted(wanted)
     for path in wanted:
         (operation,) = document["paths"][path].values()  # each path has one method
