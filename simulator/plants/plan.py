@@ -18,7 +18,7 @@ from simulator.plants.market import BPS, PlantedMarket
 BEFORE_S, AFTER_S = 8.0, 10.0  # an asset is left alone for this long around a plant
 SETTLES_S = 60.0  # and after a long one for up to this long more: marks go back as slowly as they came
 LAST_S = 5.0  # nothing ends later than this before the end of a run
-TRIES = 400
+TRIES = 2_000
 MOVE_URGE = 0.4  # chance of a new quote in a step of everything that runs
 MOVE_TAIL_S = 0.4  # until the last follower has seen the end of a move
 
