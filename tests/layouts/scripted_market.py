@@ -185,5 +185,8 @@ def make_desk(source: str = "demo", reachable: bool = True, samples: int = 300, 
             desk.market.ring.sample(view.judgement.snapshot, view.judgement.verdicts == 0, now - samples + i)
         desk.market.feed.gap = True  # type: ignore[attr-defined]
         desk.market.feed.step()  # type: ignore[attr-defined]
+        desk._judge(desk.market)
+        time.sleep(desk.settings.reaction_s + 0.01)  # which it takes to confirm the gap
+        desk.market.feed.step()  # type: ignore[attr-defined]
         desk.view = desk._judge(desk.market)
     return desk

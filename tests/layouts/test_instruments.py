@@ -55,7 +55,7 @@ def seen_change(view: View) -> View:
     change = IntervalChange("KAITO-USDT", 8.0, 4.0, 1_795_356_420.0)
     bybit = status("bybit", interval_changes={"KAITO-USDT": change})
     others = tuple(each for each in view.status if each.exchange != "bybit")
-    return View(view.judgement, (*others, bybit), view.min_net_bps, view.market)
+    return View(view.judgement, (*others, bybit), view.market)
 
 
 def words(component) -> str:

@@ -31,7 +31,7 @@ def view(desk):
 
 
 def view_with(view: View, statuses: tuple[ExchangeStatus, ...]) -> View:
-    return View(view.judgement, statuses, view.min_net_bps, view.market)
+    return View(view.judgement, statuses, view.market)
 
 
 def words(component) -> str:
@@ -135,7 +135,7 @@ def test_columns_of_the_heatmap_stay_for_a_while(desk, view, monkeypatch):
     order = overview_rows.SteadyOrder(every_s=10.0)
     first = order.symbols(view, "USDT")
     monkeypatch.setattr(overview_rows, "most_dispersed", lambda *_: ("OTHER-USDT",))
-    elsewhere = View(view.judgement, view.status, view.min_net_bps, open_market("demo"))
+    elsewhere = View(view.judgement, view.status, open_market("demo"))
 
     assert order.symbols(view, "USDT") == first
     assert order.symbols(elsewhere, "USDT") == ("OTHER-USDT",), "another market begins anew"
