@@ -200,6 +200,15 @@
     if (key && event.target.isConnected) opened[event.target.open ? "add" : "delete"](key);
   }, true);
   document.addEventListener("focusin", event => { focused = event.target.closest("[data-opens]")?.dataset.opens || null; });
+  // A press that began on a part which a tick has replaced since is no click for the browser, but it is one for the user.
+  let pressed = null;
+  document.addEventListener("pointerdown", event => { pressed = event.target.closest("[data-opens] > summary"); });
+  document.addEventListener("pointerup", event => {
+    const now = document.elementFromPoint(event.clientX, event.clientY)?.closest("[data-opens] > summary");
+    if (pressed && now && !pressed.isConnected && pressed.parentElement.dataset.opens === now.parentElement.dataset.opens) {
+      now.click();
+    }
+  });
   function restore(drawer) {
     for (const part of drawer.querySelectorAll("[data-opens]")) {
       if (opened.has(part.dataset.opens)) part.open = true;
