@@ -193,7 +193,11 @@ class View:
     def pair(self, symbol: str, buy: str, sell: str) -> Opportunity | None:
         """One directed pair, whether or not it is among the opportunities; None if a leg is not listed."""
         one = self.one(symbol, buy, sell)
-        return None if one is None else _opportunities(self.judgement, one.pairs, (symbol,))[0]
+        return None if one is None else self.told(one)
+
+    def told(self, one: One) -> Opportunity:
+        """One directed pair in words and numbers."""
+        return _opportunities(self.judgement, one.pairs, one.snapshot.symbols)[0]
 
     @cached_property
     def opportunities(self) -> tuple[Opportunity, ...]:

@@ -104,8 +104,8 @@ def add_explain(api: APIRouter, desk: Desk) -> None:
 
 def body_of(view: View, symbol: str, buy: str, sell: str) -> dict[str, Any] | None:
     """The answer; None if a leg is not listed."""
-    one, row = view.one(symbol, buy, sell), view.pair(symbol, buy, sell)
-    if one is None or row is None:
+    one = view.one(symbol, buy, sell)
+    if one is None:
         return None
     explanation = explain(one)
     judgement = view.judgement
@@ -123,7 +123,7 @@ def body_of(view: View, symbol: str, buy: str, sell: str) -> dict[str, Any] | No
         "symbol": symbol,
         "buy": buy,
         "sell": sell,
-        "row": row,
+        "row": view.told(one),
         "figures": [_figure(figure) for figure in explanation.figures],
         "checks": [_check(check) for check in explanation.checks],
         "size_curve": [

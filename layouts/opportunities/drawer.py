@@ -22,7 +22,7 @@ _STATE_SHAPES = {"refused": "shape shape-degraded", "not asked": "shape shape-of
 
 def head(view: View, row: Opportunity) -> list[Any]:
     """Symbol, route and verdict."""
-    route = ["Buy ", glance.title(view, row.buy), " ", arrow(), " sell ", glance.title(view, row.sell)]
+    route: list[Any] = ["Buy ", glance.title(view, row.buy), " ", arrow(), " sell ", glance.title(view, row.sell)]
     return [
         html.H2(row.symbol),
         html.Div(route, className="dim"),

@@ -126,7 +126,7 @@ def curve(opened: Opened | None, theme: Theme) -> Figure:
             xaxis=axis(
                 theme, range=[0.0, right * 1.06], tickvals=ticks, ticktext=[plain(tick) for tick in ticks], tickangle=0
             ),
-            yaxis=axis(theme, side="right", range=span, showgrid=True, **_signed_ticks(*span)),
+            yaxis=axis(theme, side="right", range=span, showgrid=True, **_signed_ticks(span[0], span[1])),
             shapes=_curve_shapes(colours, least, end, right),
             annotations=_curve_notes(opened, colours, end, right, gross[0]),
             dragmode=False,
@@ -288,7 +288,7 @@ def spread(opened: Opened | None, theme: Theme) -> Figure:
                 nticks=5,
                 tickangle=0,
             ),
-            yaxis=axis(theme, side="right", range=span, showgrid=True, **_signed_ticks(*span, 3)),
+            yaxis=axis(theme, side="right", range=span, showgrid=True, **_signed_ticks(span[0], span[1], 3)),
             shapes=shapes,
             annotations=notes,
             dragmode=False,

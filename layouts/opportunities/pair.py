@@ -58,16 +58,17 @@ class Opened:
 def open_pair(view: View, row_id: str) -> Opened | None:
     """Open a row by its id; None if a leg is no longer listed."""
     symbol, buy, sell = (*row_id.split(":"), "", "")[:3]
-    found = _both(view, symbol, buy, sell)
-    if found is None:
+    one = view.one(symbol, buy, sell)
+    if one is None:
         return None
-    one, row = found
+    row = view.told(one)
     grid, pairs, terms = one.snapshot.grid, one.pairs, one.context.terms
     b, e = int(pairs.buy[0]), int(pairs.sell[0])
     legs = [leg_funding(view.judgement.snapshot, exchange, symbol) for exchange in (buy, sell)]
     apr = funding_apr(one.snapshot["funding_rate"][0], one.snapshot["funding_interval_h"][0])
+    ring = view.market.ring
     day, hour = (
-        pair_series(*(view.market.ring.history(exchange, symbol, window) for exchange in (buy, sell)))
+        pair_series(ring.history(buy, symbol, window), ring.history(sell, symbol, window))
         for window in (RANK_S, HOUR_S)
     )
     fees, exit_, walk = row.fees_bps, row.expected_exit_bps, row.walk_bps
@@ -86,18 +87,6 @@ def open_pair(view: View, row_id: str) -> Opened | None:
     )
 
 
-def _both(view: View, symbol: str, buy: str, sell: str) -> tuple[One, Opportunity] | None:
-    """The pair with all it was judged by, and in words. Books may move between the two readings: then once more."""
-    for _ in range(3):
-        one, row = view.one(symbol, buy, sell), view.pair(symbol, buy, sell)
-        if one is None or row is None:
-            return None
-        same = row.size == _known(float(one.pairs.size[0])) and row.touch_only == bool(one.pairs.touch_only[0])
-        if same and row.net_edge_bps == _known(float(one.pairs.net[0])):
-            break
-    return one, row
-
-
 def _known(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
@@ -107,5 +96,11 @@ def _thinned(series: PairSeries) -> PairSeries:
     every = max(1, round(HOUR_S / series.step_s / POINTS))
     kept = np.rint(series.time / series.step_s).astype(np.int64) % every == 0
     kept[-1:] = True
-    arrays = (series.time, series.buy_price, series.sell_price, series.spread_bps, series.exit_bps)
-    return PairSeries(*(array[kept] for array in arrays), step_s=series.step_s * every)
+    return PairSeries(
+        time=series.time[kept],
+        buy_price=series.buy_price[kept],
+        sell_price=series.sell_price[kept],
+        spread_bps=series.spread_bps[kept],
+        exit_bps=series.exit_bps[kept],
+        step_s=series.step_s * every,
+    )
