@@ -28,6 +28,17 @@
     episodeAgo: epoch => age(now - epoch),
     episodeSeconds: lasted,
     episodeLasted: row => age(lasted(row)),
+    // As coins() of layouts/format.py.
+    episodeCoins: value => {
+      if (value === null || !Number.isFinite(value)) return "";
+      const [whole, part] = value.toFixed(value >= 1e5 ? 0 : value >= 100 ? 1 : value >= 10 ? 2 : value >= 1 ? 3 : 5).split(".");
+      return grouped(Number(whole)) + (part ? "." + part : "");
+    },
+    // Whatever the sort: what is open stands above what has ended.
+    episodesOpenFirst: params => {
+      const nodes = params.nodes.slice().sort((a, b) => a.data.group - b.data.group);  // stable
+      nodes.forEach((node, i) => { params.nodes[i] = node; });
+    },
   });
 
   // As a dcc.Link: the page changes without being loaded anew.

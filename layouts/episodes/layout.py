@@ -63,7 +63,7 @@ def columns() -> list[dict[str, Any]]:
         {
             "headerName": "At the peak",
             "children": [
-                _figure("size", "Size, coins", 104, "coins(params.value)", "Base coins", name="second"),
+                _figure("size", "Size, coins", 104, "episodeCoins(params.value)", "Base coins", name="second"),
                 _figure("notional", "Notional, quote", 118, "whole(params.value)", "Quote currency"),
             ],
         },
@@ -90,7 +90,7 @@ def grid() -> dag.AgGrid:
             "tooltipShowDelay": 300,
             "suppressScrollOnNewData": True,
             "suppressNoRowsOverlay": True,
-            "postSortRows": {"function": "refusedLast(params)"},  # group 0, the open ones, first
+            "postSortRows": {"function": "episodesOpenFirst(params)"},
         },
         style={"height": "100%", "width": "100%"},
     )

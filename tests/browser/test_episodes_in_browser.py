@@ -15,6 +15,9 @@ pytestmark = pytest.mark.browser
 
 ROWS = "return [...document.querySelectorAll('#episodes-grid .ag-pinned-left-cols-container .ag-row')].length"
 
+SORT_BY_OPENING = """return window.dash_ag_grid.getApiAsync('episodes-grid')
+  .then(api => api.applyColumnState({state: [{colId: 'opened', sort: 'asc'}]}))"""
+
 
 @pytest.fixture
 def page(serve, browser):
@@ -50,6 +53,10 @@ def test_episodes_are_listed_drawn_filtered_and_exported_and_lead_to_their_pair(
     now = page.served.desk.view.judgement.time
     page.book._open = {("BTC-USDT", "gate", "bybit"): episode(99, opened=now, closed=None, reason=None)}
     page.until("return document.querySelector('.ag-row[row-index=\"0\"] .ended.still')")
+    assert page.run("return document.querySelector('.ag-row [col-id=size]').textContent") == "1\u2009700.0"
+    page.run(SORT_BY_OPENING)
+    page.until("return document.querySelector('.ag-row[row-index=\"1\"] [col-id=symbol]')")
+    assert page.run("return document.querySelector('.ag-row[row-index=\"0\"] .ended.still') !== null")
     field = page.driver.find_element(By.ID, "episodes-symbol")
     field.send_keys("btc")
     page.until("return document.getElementById('episodes-count').textContent.startsWith('15 of 31')")

@@ -3,6 +3,7 @@
 import base64
 import csv
 import io
+import re
 
 import numpy as np
 import plotly.graph_objects as go
@@ -12,8 +13,9 @@ from scripted_market import make_desk
 
 from analytics.lives import lives
 from analytics.survival import survival
+from layouts.app import ASSETS
 from layouts.episodes import callbacks, figures, rows
-from layouts.episodes.layout import page
+from layouts.episodes.layout import grid, page
 from layouts.kept import Kept
 from layouts.overview import opened
 from store.episodes import Episode, Reason
@@ -196,6 +198,15 @@ def test_csv_has_source_and_empty_fields_for_what_is_not_known():
 
 def test_the_address_names_a_symbol(view):
     assert "BTC-USDT" in words(page(make_desk(samples=1), "?symbol=BTC-USDT", "dark"))
+
+
+def test_every_function_that_the_grid_names_is_in_the_assets():
+    """AG Grid says nothing of one that is missing: it shows raw numbers."""
+    named = set(re.findall(r'"function": ?"(\w+)\(', words(grid())))
+    scripts = "".join(path.read_text(encoding="utf-8") for path in ASSETS.glob("*.js"))
+
+    assert {"episodeCoins", "episodesOpenFirst", "bps"} <= named
+    assert [name for name in sorted(named) if not re.search(rf"\b{name}\b[:,]", scripts)] == []
 
 
 def test_newly_opened_shows_net_while_open_and_the_length_of_what_ended(view):
