@@ -33,6 +33,7 @@ NO_CANDIDATE = np.int8(-1)
 LOOK_AGAIN_S = 0.1  # at a gap that has not changed: quotes age, books come
 WANTED_S = 15.0  # a book is watched for this long after the last gap
 FORGET_EVERY_S = 60.0
+UNFOLLOWED_S = 1.0
 CLOSE_BELOW_BPS = 2.0  # an episode closes this far below where it opens
 DEBOUNCE_S = 0.5
 
@@ -160,7 +161,11 @@ class Detector:
         )
 
     def again(self, judgement: Judgement, terms: Terms) -> Judgement:
-        """The same moment judged by other terms. A gap that is not followed is as old as its quotes say."""
+        """The same moment judged by other terms.
+
+        Of a gap that is not followed, nobody knows when it opened: it counts as `UNFOLLOWED_S` old, so that a leg that
+        stands off the others must have spoken within that time of the other one.
+        """
         snapshot = judgement.snapshot
         received = snapshot["received_time"]
         later = np.fmax(received[:, :, None], received[:, None, :])
@@ -175,7 +180,7 @@ class Detector:
             feeds_alive=judgement.feeds_alive,
             held=judgement.held,
             usual=replace(judgement.usual, grid=snapshot.grid),
-            since=np.where(np.isnan(judgement.since), later, judgement.since),
+            since=np.where(np.isnan(judgement.since), later - UNFOLLOWED_S, judgement.since),
             opened=judgement.opened,
             books=self._store.depths.get,
         )
@@ -300,6 +305,8 @@ class Detector:
                     last, most = self._wanted.get(contract, (now, -np.inf))
                     self._wanted[contract] = now, max(gross - cost, most) if last == now else gross - cost
             if route in episodes.open or (gap and verdict in (Verdict.OK, Verdict.UNCONFIRMED)):
+                if not gap:  # what its exit is expected to earn does not keep open what the touch has lost
+                    net = min(net, gross - cost)
                 episodes.observe(Look(symbol, buy, sell, now, since, verdict, net, gross, size, notional))
 
     def _note_refused(self, snapshot: Snapshot, rows: Ints, codes: Codes, found: Edges, now: float) -> None:

@@ -9,6 +9,7 @@ from pydantic import Field
 from analytics.costs import Fill
 from analytics.terms import Terms
 from api.filters import NoFilters
+from market.exchanges import EXCHANGES
 from market.fees import FeeChoice, UnknownTier
 
 FILLS = get_args(Fill)
@@ -67,7 +68,10 @@ def _pairs(name: str, texts: list[str]) -> dict[str, str]:
         exchange, colon, value = text.partition(":")
         if not colon:
             raise HTTPException(422, f"parameter '{name}' is '{text[:60]}': it must be EXCHANGE:VALUE")
-        found[exchange.strip().lower()] = value.strip()
+        name_of = exchange.strip().lower()
+        if name_of not in EXCHANGES:
+            raise HTTPException(422, f"parameter '{name}' names '{name_of[:40]}'; there are {', '.join(EXCHANGES)}")
+        found[name_of] = value.strip()
     return found
 
 

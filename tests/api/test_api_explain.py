@@ -135,6 +135,7 @@ def test_the_table_is_judged_by_own_terms_too(client):
         (f"arb/{PAIR}/explain?maker_fee_bps=okx:free", 422, "must be a number"),
         ("arb?taker_fee_bps=5", 422, "EXCHANGE:VALUE"),
         ("arb?notional=0", 422, "'notional'"),
+        ("arb?taker_fee_bps=nowhere:5", 422, "names 'nowhere'"),
     ],
 )
 def test_what_cannot_be_judged_is_refused_in_a_sentence(client, path, status, said):
