@@ -17,7 +17,7 @@ from feeds.session import dial
 from market.models import Funding, Instrument, Quote, Ticker
 
 COLLECT_S = 4.0
-QUOTES, OTHERS = "quotes", "mark, funding, ticker"
+QUOTES, OTHERS, BOTH = "quotes", "mark, funding, ticker", "both"
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Collected:
     """An exchange's listing, the answers to its polls, and its data frames in the order they came, by kind.
 
     answers: purpose and body. frames: of kind QUOTES those that brought a best bid and ask, of kind OTHERS those with
-    mark, index, funding or ticker. times: when each was received, epoch s.
+    mark, index, funding or ticker; what brings both is of kind QUOTES unless quotes have a channel of their own.
+    times: when each was received, epoch s.
     """
 
     exchange: Exchange
@@ -76,9 +77,10 @@ async def _collect(rest: RestClient, into: Collected, plan: ConnectionPlan) -> l
             kinds = {type(word) for word in decoder.feed(frame, received_time)}
         except FeedError:
             continue
+        market = kinds & {Funding, Ticker}
         if Quote in kinds:
-            found.append((received_time, QUOTES, frame))
-        elif kinds & {Funding, Ticker}:
+            found.append((received_time, BOTH if market else QUOTES, frame))
+        elif market:
             found.append((received_time, OTHERS, frame))
     return found
 
@@ -92,7 +94,10 @@ async def collect_exchange(exchange: Exchange) -> Collected:
         parts = await asyncio.gather(*(_collect(rest, into, plan) for plan in plans))
     finally:
         await rest.close()
-    for received_time, kind, frame in sorted(itertools.chain(*parts)):
+    found = sorted(itertools.chain(*parts))
+    both = OTHERS if any(kind == QUOTES for _, kind, _ in found) else QUOTES
+    for received_time, told, frame in found:
+        kind = both if told == BOTH else told
         into.frames[kind].append(frame)
         into.times[kind].append(received_time)
     return into
