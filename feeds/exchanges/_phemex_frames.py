@@ -6,8 +6,9 @@ shared by many contracts: it tells what is old, never what is missing, so a book
 every 60 s. `timestamp` is the book's last change, `dts` when the frame was sent; all are ns, beyond what a float holds.
 """
 
+import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import orjson
@@ -38,8 +39,9 @@ _PACK_FIELDS = (
 
 
 class _Level(msgspec.Struct, array_like=True, gc=False):
-    price: float
-    size: float
+    # Bounded: strict=False below reads "2763.86" as a float in C, and "nan" and "inf" just as well.
+    price: Annotated[float, msgspec.Meta(gt=0.0, le=sys.float_info.max)]
+    size: Annotated[float, msgspec.Meta(ge=0.0, le=sys.float_info.max)]
 
 
 class _Sides(msgspec.Struct, gc=False):
@@ -67,7 +69,6 @@ class _ScaledFrame(msgspec.Struct, gc=False):
     dts: int = 0
 
 
-# strict=False reads "2763.86" as a float in C. It would also read "inf", so the levels are checked below.
 _decode_real = msgspec.json.Decoder(_RealFrame, strict=False).decode
 _decode_scaled = msgspec.json.Decoder(_ScaledFrame, strict=False).decode
 
@@ -95,27 +96,30 @@ class _Window:
 
     def merge(self, sides: _Sides, depth: int) -> None:
         """Take over changes. What falls out of the window is forgotten: no change of it would be sent."""
-        bids, asks = self.bids, self.asks
+        bids, best_bid = self.bids, self.best_bid
         for level in sides.bids:
             price, size = level.price, level.size
             if size > 0.0:
                 bids[price] = size
-                if price > self.best_bid:
-                    self.best_bid = price
-            elif bids.pop(price, None) is not None and price == self.best_bid:
-                self.best_bid = max(bids, default=0.0)
+                if price > best_bid:
+                    best_bid = price
+            elif bids.pop(price, None) is not None and price == best_bid:
+                best_bid = max(bids) if bids else 0.0
+        while len(bids) > depth:
+            del bids[min(bids)]
+        self.best_bid = best_bid
+        asks, best_ask = self.asks, self.best_ask
         for level in sides.asks:
             price, size = level.price, level.size
             if size > 0.0:
                 asks[price] = size
-                if price < self.best_ask:
-                    self.best_ask = price
-            elif asks.pop(price, None) is not None and price == self.best_ask:
-                self.best_ask = min(asks, default=fields.INF)
-        while len(bids) > depth:
-            del bids[min(bids)]
+                if price < best_ask:
+                    best_ask = price
+            elif asks.pop(price, None) is not None and price == best_ask:
+                best_ask = min(asks) if asks else fields.INF
         while len(asks) > depth:
             del asks[max(asks)]
+        self.best_ask = best_ask
 
 
 class Decoder(fields.ContractDecoder):
@@ -188,44 +192,42 @@ class Decoder(fields.ContractDecoder):
             contract = self._contract(exchange_symbol)
             if contract is None:
                 return ()
-        inf = fields.INF
-        for side in (sides.bids, sides.asks):
-            for level in side:
-                if not (0.0 < level.price < inf and 0.0 <= level.size < inf):
-                    raise BadPayload(NAME, f"no level of a book: {level}")
         window = self._windows.get(exchange_symbol)
         if window is None:
             window = self._windows[exchange_symbol] = _Window()
-        if message.type == "snapshot":
-            if message.sequence <= window.sequence:
-                again = message.sequence == window.sequence
-                if not again and message.timestamp - window.timestamp <= RECOUNT_NS:
+        kind, sequence, timestamp = message.type, message.sequence, message.timestamp
+        sent_ns = message.dts
+        if kind == "incremental":
+            if not window.known:
+                window.missed = max(window.missed, sequence)
+                return self._lost(message, window, "a change came before any snapshot", missed=False)
+            if sequence <= window.sequence:
+                self.outdated += 1
+                if sequence == window.sequence:
+                    return ()
+                return self._lost(message, window, "a change came too late to be merged")
+            sent_ns = sent_ns or timestamp  # a snapshot may repeat the change of minutes ago
+        elif kind == "snapshot":
+            if sequence <= window.sequence:
+                again = sequence == window.sequence
+                if not again and timestamp - window.timestamp <= RECOUNT_NS:
                     self.outdated += not polled
                     return ()
                 if again and not polled and received_time - window.received < REPEAT_S:
                     self.outdated += 1
-            if message.sequence < window.missed:
+            if sequence < window.missed:
                 window.lost = False
                 return self._lost(message, window, "the book is older than a change that came before it")
             window.clear()
             window.known, window.lost = True, False
-        elif message.type != "incremental":
-            raise UnknownMessage(NAME, f"a book of type {message.type!r:.40}")
-        elif not window.known:
-            window.missed = max(window.missed, message.sequence)
-            return self._lost(message, window, "a change came before any snapshot", missed=False)
-        elif message.sequence <= window.sequence:
-            self.outdated += 1
-            if message.sequence == window.sequence:
-                return ()
-            return self._lost(message, window, "a change came too late to be merged")
+        else:
+            raise UnknownMessage(NAME, f"a book of type {kind!r:.40}")
         depth = message.depth if 0 < message.depth < SCALED_BOOK_DEPTH else SCALED_BOOK_DEPTH
         window.merge(sides, depth)
-        window.sequence, window.timestamp, window.received = message.sequence, message.timestamp, received_time
+        window.sequence, window.timestamp, window.received = sequence, timestamp, received_time
         if window.best_bid >= window.best_ask:
             return self._lost(message, window, "the book is crossed")
-        sent_ns = message.dts or (message.timestamp if message.type == "incremental" else 0)
-        event_time = sent_ns / 1e9 if sent_ns > 0 else None  # a snapshot may repeat the change of minutes ago
+        event_time = sent_ns / 1e9 if sent_ns > 0 else None
         if depth == 1:
             return (self._quote(contract, window, event_time, received_time),)
         if type(message) is _RealFrame:
