@@ -28,31 +28,25 @@ SILENT_S = 5.0  # a book that came over REST and is ahead of a stream this quiet
 _UNUSED_EVENTS = frozenset({"new-trade", "price-change", "candlestick"})
 
 
-class _Envelope(msgspec.Struct, gc=False):
-    data: msgspec.Raw
-
-
 class _BookData(msgspec.Struct, gc=False):
     ts: int
     vs: int
-    asks: dict[str, float]
-    bids: dict[str, float]
-    s: str
+    asks: dict[float, float]
+    bids: dict[float, float]
     type: str
-    pr: str = ""
+    s: str
     E: int = 0
+    pr: str = ""
 
 
 class _PolledBook(msgspec.Struct, gc=False):
     ts: int
     vs: int
-    asks: dict[str, float]
-    bids: dict[str, float]
+    asks: dict[float, float]
+    bids: dict[float, float]
 
 
 # strict=False reads "89.848" as a float in C. It would also read "inf", so the levels are checked below.
-_decode_event = msgspec.json.Decoder(tuple[str, _Envelope]).decode
-_decode_text = msgspec.json.Decoder(str).decode
 _decode_book = msgspec.json.Decoder(_BookData, strict=False).decode
 
 
@@ -77,18 +71,22 @@ class _Window:
 
     def merge(self, bids: dict[float, float], asks: dict[float, float], levels: int) -> None:
         """Take over changes; sizes of 0 delete. What falls out of the window is forgotten."""
-        for side, changed, worst in ((self.bids, bids, min), (self.asks, asks, max)):
-            for quoted_price, size in changed.items():
-                if size > 0.0:
-                    side[quoted_price] = size
-                else:
-                    side.pop(quoted_price, None)
-            while len(side) > levels:
-                del side[worst(side)]
+        if bids:
+            _merge(self.bids, bids, levels, min)
+        if asks:
+            _merge(self.asks, asks, levels, max)
 
-    @property
-    def crossed(self) -> bool:
-        return bool(self.bids and self.asks) and max(self.bids) >= min(self.asks)
+
+def _merge(
+    side: dict[float, float], changed: dict[float, float], levels: int, worst: Callable[[Iterable[float]], float]
+) -> None:
+    for quoted_price, size in changed.items():
+        if size > 0.0:
+            side[quoted_price] = size
+        else:
+            side.pop(quoted_price, None)
+    while len(side) > levels:
+        del side[worst(side)]
 
 
 class Decoder(fields.ContractDecoder):
@@ -132,11 +130,11 @@ class Decoder(fields.ContractDecoder):
             if not isinstance(packet, bytes):
                 return packet
             frame = packet
-        event, envelope = _decode_event(frame)
-        data: bytes | str = bytes(envelope.data)
-        if data[:1] == b'"':
-            data = _decode_text(data)
-        if event in ("depth-update", "depth-snapshot"):
+        event, envelope = orjson.loads(frame)
+        data = envelope["data"]
+        if type(data) is not str:
+            data = orjson.dumps(data)
+        if event == "depth-update" or event == "depth-snapshot":
             try:
                 message = _decode_book(data)
             except msgspec.MsgspecError:
@@ -151,6 +149,8 @@ class Decoder(fields.ContractDecoder):
             return words
         if event in _UNUSED_EVENTS:
             return []
+        if type(event) is not str:
+            raise BadPayload(NAME, f"no event {event!r:.60}")
         raise UnknownMessage(NAME, f"event {event!r:.60}")
 
     def _packet(self, frame: bytes) -> bytes | list[Word]:
@@ -177,7 +177,9 @@ class Decoder(fields.ContractDecoder):
             contract = self._contract(f"B-{market.removesuffix('USDT')}_USDT" if market.endswith("USDT") else market)
             if contract is None:
                 return ()
-        bids, asks = _side(message.bids), _side(message.asks)
+        bids, asks = message.bids, message.asks
+        _require_levels(bids)
+        _require_levels(asks)
         window = self._windows.get(contract.exchange_symbol)
         if window is None:
             window = self._windows[contract.exchange_symbol] = _Window()
@@ -200,8 +202,6 @@ class Decoder(fields.ContractDecoder):
             return self._lost(contract, window, f"{message.vs} came after {window.last}", (message, bids, asks))
         window.merge(bids, asks, self._levels)
         window.last, window.last_ms = message.vs, message.ts
-        if window.crossed:
-            return self._lost(contract, window, "the book is crossed")
         return self._told(contract, window, time_ms / 1000, received_time)
 
     def _whole(
@@ -229,8 +229,6 @@ class Decoder(fields.ContractDecoder):
                 return self._lost(contract, window, f"{change_number} came after {window.last}")
             window.merge(changed_bids, changed_asks, self._levels)
             window.last, window.last_ms, time_ms = change_number, change_ms, change_ms
-        if window.crossed:
-            return self._lost(contract, window, "the book is crossed")
         return self._told(contract, window, time_ms / 1000, received_time)
 
     def _lost(
@@ -251,17 +249,20 @@ class Decoder(fields.ContractDecoder):
     def _told(
         self, contract: fields.Contract, window: _Window, event_time: float, received_time: float
     ) -> Sequence[Word]:
+        """What the book says, unless it is crossed: then it is given up."""
         bids, asks = window.bids, window.asks
         multiplier, factor, inf = contract.multiplier, contract.factor, fields.INF
         bid_price = bid_size = ask_price = ask_size = None
+        best_bid = max(bids) if bids else 0.0
+        best_ask = min(asks) if asks else inf
+        if best_bid >= best_ask:
+            return self._lost(contract, window, "the book is crossed")
         if bids:
-            best = max(bids)
-            bid_price, bid_size = best / multiplier, bids[best] * factor
+            bid_price, bid_size = best_bid / multiplier, bids[best_bid] * factor
             if not (bid_price > 0.0 and 0.0 < bid_size < inf):
                 bid_price = bid_size = None
         if asks:
-            best = min(asks)
-            ask_price, ask_size = best / multiplier, asks[best] * factor
+            ask_price, ask_size = best_ask / multiplier, asks[best_ask] * factor
             if not (ask_price > 0.0 and 0.0 < ask_size < inf):
                 ask_price = ask_size = None
         quote = Quote(NAME, contract.symbol, bid_price, bid_size, ask_price, ask_size, event_time, received_time)
@@ -351,7 +352,8 @@ class Decoder(fields.ContractDecoder):
         polled = msgspec.convert(body, _PolledBook, strict=False)
         if polled.ts == 0:
             raise RequestFailed(NAME, f"no book of {exchange_symbol!r:.40}")
-        bids, asks = _side(polled.bids), _side(polled.asks)
+        _require_levels(polled.bids)
+        _require_levels(polled.asks)
         window = self._windows.get(exchange_symbol)
         if window is None:
             window = self._windows[exchange_symbol] = _Window()
@@ -362,7 +364,7 @@ class Decoder(fields.ContractDecoder):
                 return ()
         elif window.waiting and polled.vs + 1 < window.waiting[0][0]:
             return ()  # older than the first change: it cannot be continued
-        return self._whole(contract, window, polled.vs, polled.ts, bids, asks, received_time, polled.ts)
+        return self._whole(contract, window, polled.vs, polled.ts, polled.bids, polled.asks, received_time, polled.ts)
 
 
 def book_topic(exchange_symbol: str, deep: bool) -> str:
@@ -370,15 +372,12 @@ def book_topic(exchange_symbol: str, deep: bool) -> str:
     return f"{exchange_symbol}@orderbook@{DEPTH_LEVELS if deep else QUOTE_LEVELS}-futures"
 
 
-def _side(levels: dict[str, float]) -> dict[float, float]:
-    """Price to size, checked. Raises ValueError."""
-    side = {}
-    for text, size in levels.items():
-        quoted_price = float(text)
-        if not (0.0 < quoted_price < fields.INF and 0.0 <= size < fields.INF):
-            raise ValueError(f"no level of a book: {text!r:.20} {size}")
-        side[quoted_price] = size
-    return side
+def _require_levels(side: dict[float, float]) -> None:
+    """Raises ValueError unless each is a price with a size, or with 0."""
+    inf = fields.INF
+    for quoted_price, size in side.items():
+        if not (0.0 < quoted_price < inf and 0.0 <= size < inf):
+            raise ValueError(f"no level of a book: {quoted_price} {size}")
 
 
 def _next_settlement(now: float, interval_h: float | None) -> float | None:
