@@ -71,6 +71,12 @@ class Decoder(fields.ContractDecoder):
         """Take over a new catalogue without losing what is known of contracts that stay."""
         super().update(instruments)
         self._quantos = {contract.symbol for contract in self.contracts.values() if _is_quanto(contract)}
+        # What a quote takes of a contract, at one look-up; a quanto takes more.
+        self._units = {
+            exchange_symbol: (contract, contract.symbol, contract.multiplier, contract.factor, contract.inverse)
+            for exchange_symbol, contract in self.contracts.items()
+            if not _is_quanto(contract)
+        }
 
     def reset(self, topics: Collection[str]) -> None:
         """Forget what these topics have said."""
@@ -90,10 +96,9 @@ class Decoder(fields.ContractDecoder):
                 message = _decode_quotes(frame)
             except msgspec.MsgspecError:  # one row that is no quote: the slow path reads the others
                 return self._general(orjson.loads(frame), received_time)
-            rows = message.data
-            if len(rows) != 1 or message.action not in ("insert", "partial"):
-                return self._quotes(message, received_time)
-            return self._quote(rows[0], received_time)
+            if message.action not in ("insert", "partial"):
+                return self._table(QUOTE_TOPIC, message.action, [], received_time)
+            return self._quotes(message.data, received_time)
         if frame == b"pong":  # bare text
             return [Ack()]
         return self._general(orjson.loads(frame), received_time)
@@ -128,7 +133,9 @@ class Decoder(fields.ContractDecoder):
             try:
                 exchange_symbol = row["symbol"]
                 if table == QUOTE_TOPIC:
-                    words += self._quote(msgspec.convert(row, _Row), received_time)
+                    touch = msgspec.convert(row, _Row)
+                    if quote := self._quote(touch, touch.timestamp.timestamp(), received_time):
+                        words.append(quote)
                 elif table == "orderBook10":
                     words += self._depth(exchange_symbol, row, received_time)
                 else:
@@ -146,17 +153,40 @@ class Decoder(fields.ContractDecoder):
 
     # -- top of book -------------------------------------------------------------------------------------------
 
-    def _quotes(self, message: _QuoteFrame, received_time: float) -> Sequence[Word]:
-        if message.action not in ("insert", "partial"):
-            return self._table(QUOTE_TOPIC, message.action, [], received_time)
+    def _quotes(self, rows: list[_Row], received_time: float) -> Sequence[Word]:
+        """Read new quotes, the plain ones here and all others in `_quote`."""
+        units, touches, inf = self._units, self._touches, fields.INF
         # Rows of one contract are in order: only the last is still true.
-        latest = {row.symbol: row for row in message.data}
+        latest = {row.symbol: row for row in rows}
         words: list[Word] = []
         failed: list[Exception] = []
+        moment, event_time = None, 0.0
         for exchange_symbol, row in latest.items():
+            if row.timestamp != moment:  # most often one for all
+                moment = row.timestamp
+                event_time = moment.timestamp()
+            known = touches.get(exchange_symbol)
             try:
-                words += self._quote(row, received_time)
+                unit = units.get(exchange_symbol)
+                if unit is not None and (known is None or row.timestamp > known.timestamp):
+                    contract, symbol, multiplier, factor, inverse = unit
+                    bid, ask = row.bidPrice / multiplier, row.askPrice / multiplier  # type: ignore[operator]
+                    bid_size, ask_size = row.bidSize * factor, row.askSize * factor  # type: ignore[operator]
+                    if inverse:
+                        bid_size /= bid
+                        ask_size /= ask
+                    if 0.0 < bid < inf and 0.0 < ask < inf and 0.0 < bid_size < inf and 0.0 < ask_size < inf:
+                        words.append(Quote(NAME, symbol, bid, bid_size, ask, ask_size, event_time, received_time))
+                        touches[exchange_symbol], contract.last_received = row, received_time
+                        continue
+            except (TypeError, ZeroDivisionError):  # an empty side
+                pass
+            try:
+                if quote := self._quote(row, event_time, received_time):
+                    words.append(quote)
             except (ValueError, ArithmeticError, UnknownContract) as error:
+                if len(rows) == 1:
+                    raise
                 failed.append(error)
                 if not isinstance(error, UnknownContract):
                     self._bad_row(exchange_symbol[:40], error)
@@ -167,27 +197,24 @@ class Decoder(fields.ContractDecoder):
                 raise BadPayload(NAME, f"none of the {len(latest)} quotes could be read: {failed[0]}"[:200])
         return words
 
-    def _quote(self, row: _Row, received_time: float) -> Sequence[Word]:
-        """A whole top of book. Raises ValueError for what is no number; nothing is remembered of that."""
-        contract = self.contracts.get(row.symbol)
+    def _quote(self, row: _Row, event_time: float, received_time: float) -> Quote | None:
+        """A whole top of book; None if it is old or left out. Raises ValueError; nothing is remembered of that."""
+        contract = self._contract(row.symbol)
         if contract is None:
-            contract = self._contract(row.symbol)
-            if contract is None:
-                return []
+            return None
         known = self._touches.get(row.symbol)
         if known is not None and row.timestamp <= known.timestamp and _is_old(row, known):
             behind_s = (known.timestamp - row.timestamp).total_seconds()
             if not fields.clock_set_back(behind_s, received_time - contract.last_received):
                 self.outdated += 1
-                return []
-        quote = self._in_coins(contract, row, received_time)
+                return None
+        quote = self._in_coins(contract, row, event_time, received_time)
         self._touches[row.symbol] = row
         contract.last_received = received_time
-        return [quote]
+        return quote
 
-    def _in_coins(self, contract: fields.Contract, row: _Row, received_time: float) -> Quote:
+    def _in_coins(self, contract: fields.Contract, row: _Row, event_time: float, received_time: float) -> Quote:
         bid, bid_size, ask, ask_size = row.bidPrice, row.bidSize, row.askPrice, row.askSize
-        event_time = row.timestamp.timestamp()
         if contract.symbol in self._quantos:
             return Quote(
                 NAME,
@@ -197,15 +224,6 @@ class Decoder(fields.ContractDecoder):
                 event_time,
                 received_time,
             )
-        if bid and ask and bid_size and ask_size:
-            multiplier, factor, inf = contract.multiplier, contract.factor, fields.INF
-            coin_bid, coin_ask = bid / multiplier, ask / multiplier
-            bid_coins, ask_coins = bid_size * factor, ask_size * factor
-            if contract.inverse:
-                bid_coins /= coin_bid
-                ask_coins /= coin_ask
-            if 0.0 < coin_bid < inf and 0.0 < coin_ask < inf and 0.0 < bid_coins < inf and 0.0 < ask_coins < inf:
-                return Quote(NAME, contract.symbol, coin_bid, bid_coins, coin_ask, ask_coins, event_time, received_time)
         return contract.quote(bid, bid_size, ask, ask_size, event_time, received_time)
 
     def _quanto_side(self, contract: fields.Contract, quoted: Any, size: Any) -> tuple[float | None, float | None]:
@@ -342,7 +360,7 @@ class Decoder(fields.ContractDecoder):
         held = known.bidPrice if known.bidSize else None, known.askPrice if known.askSize else None
         if shown != held or shown == (None, None):
             return []
-        return [self._in_coins(contract, known, received_time)]
+        return [self._in_coins(contract, known, known.timestamp.timestamp(), received_time)]
 
 
 def _is_quanto(contract: fields.Contract) -> bool:
