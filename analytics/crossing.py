@@ -103,7 +103,7 @@ class Crossings:
         limits, terms, alive = judgement.limits, judgement.terms, judgement.feeds_alive
         found = edges(cross, now, limits, terms.costs, usual, alive, held)
         gaps = self._followed(terms, cross.grid)
-        gaps.update(np.arange(len(cross.symbols)), found, cross["received_time"], terms.min_net_bps)
+        gaps.update(np.arange(len(cross.symbols)), found, cross.told_at(), terms.min_net_bps)
         judged = judge(
             cross,
             now,
@@ -115,6 +115,7 @@ class Crossings:
             usual=usual,
             since=gaps.since.copy(),
             opened=gaps.opened.copy(),
+            jumped=gaps.jumped.copy(),
             books=place.books(books),
             found=found,
         )
@@ -185,6 +186,7 @@ class _Place:
         """What is usual for each contract. The price of a row moves as much as that of its liveliest family."""
         variance = np.full(len(self.grid.symbols), np.nan)
         np.fmax.at(variance, self.row, old.variance[self.s])
+        no_middle = np.full(len(self.grid.symbols), np.nan)
         open_now = np.ones(self.grid.listed.shape, dtype=bool)
         open_now[self.row, self.column] = old.open_now[self.s, self.e]
         return replace(
@@ -195,8 +197,10 @@ class _Place:
             index_moved=self.numbers(old.index_moved),
             open_now=open_now,
             variance=variance,
-            middle=np.full(len(self.grid.symbols), np.nan),
-            marks=tuple((time, self.numbers(mark) * self.factor) for time, mark in old.marks),
+            middle=no_middle,
+            anchor_time=self.numbers(old.anchor_time),
+            anchor_gap_s=self.numbers(old.anchor_gap_s),
+            marks=tuple((time, self.numbers(mark) * self.factor, no_middle) for time, mark, _ in old.marks),
         )
 
     def exits(self, ring: QuoteRing) -> ExpectedExit:

@@ -139,11 +139,12 @@ class Detector:
             found = edges(snapshot, now, self.limits, self.terms.costs, self._usual, feeds_alive, self._held)
             self._usual = observe(self._usual, snapshot, found.good, now)
             every = np.arange(len(snapshot.symbols), dtype=np.intp)
-            self._gaps.update(every, found, snapshot["received_time"], self.terms.min_net_bps)
+            self._gaps.update(every, found, snapshot.told_at(), self.terms.min_net_bps)
             # A gap may open without a change: a quarantine ends, an index moves, the feeds are back.
             for row in np.flatnonzero((~np.isnan(self._gaps.since)).any(axis=(1, 2))).tolist():
                 self._due.setdefault(row, now)
-            usual, since, opened = self._usual, self._gaps.since.copy(), self._gaps.opened.copy()
+            usual, gaps = self._usual, self._gaps
+            since, opened, jumped = gaps.since.copy(), gaps.opened.copy(), gaps.jumped.copy()
             held = self._held
         return judge(
             snapshot,
@@ -156,6 +157,7 @@ class Detector:
             usual=usual,
             since=since,
             opened=opened,
+            jumped=jumped,
             books=self._store.depths.get,
             found=found,
         )
@@ -167,8 +169,8 @@ class Detector:
         stands off the others must have spoken within that time of the other one.
         """
         snapshot = judgement.snapshot
-        received = snapshot["received_time"]
-        later = np.fmax(received[:, :, None], received[:, None, :])
+        told_at = snapshot.told_at()
+        later = np.fmax(told_at[:, :, None], told_at[:, None, :])
         if terms.fees != judgement.terms.fees:
             snapshot = replace(snapshot, grid=with_fees(snapshot.grid, terms.fees))
         return judge(
@@ -182,6 +184,7 @@ class Detector:
             usual=replace(judgement.usual, grid=snapshot.grid),
             since=np.where(np.isnan(judgement.since), later - UNFOLLOWED_S, judgement.since),
             opened=judgement.opened,
+            jumped=judgement.jumped | np.isnan(judgement.since),
             books=self._store.depths.get,
         )
 
@@ -211,7 +214,7 @@ class Detector:
         rows, snapshot = changed.rows, changed.snapshot
         usual = self._usual.rows(rows, snapshot.grid)
         found = edges(snapshot, now, self.limits, self.terms.costs, usual, self._alive, self._held[rows])
-        self._gaps.update(rows, found, snapshot["received_time"], self.terms.min_net_bps)
+        self._gaps.update(rows, found, snapshot.told_at(), self.terms.min_net_bps)
         since = self._gaps.since[rows]
         codes = np.full(found.pair.shape, NO_CANDIDATE)
         with np.errstate(invalid="ignore"):
@@ -225,7 +228,7 @@ class Detector:
             self._due.pop(row, None)
         if len(s):
             context = Context(
-                self.terms, self.limits, usual, since, self._gaps.opened[rows],
+                self.terms, self.limits, usual, since, self._gaps.opened[rows], self._gaps.jumped[rows],
                 self._exits.of(snapshot, now), self._store.depths.get,
             )  # fmt: skip
             pairs = judge_routes(snapshot, now, found, context, s, buy, sell)

@@ -1,7 +1,8 @@
-"""Which directed pairs stand apart by more than they cost, and since when.
+"""Which directed pairs stand apart by more than they cost, since when, and whether they jumped apart.
 
 A gap opens when the edge at the touch clears costs and the least gain that is asked for, and closes when it falls
-`HYSTERESIS_BPS` below that, so that a price that trembles on the line is one gap and not a hundred.
+`HYSTERESIS_BPS` below that, so that a price that trembles on the line is one gap and not a hundred. It jumped if one
+change brought most of it; else it crept open, as when a book follows an index of its own.
 """
 
 import numpy as np
@@ -16,40 +17,49 @@ Ints = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
 HYSTERESIS_BPS = 1.0
+JUMP_SHARE = 0.5  # of the gross edge, from one look to the next
 
 
 class Gaps:
-    """The gaps of a market. since: shape (S, E, E), epoch s, NaN where there is none. opened: which of them have
-    passed every test. One writer; positions are those of `grid`.
+    """The gaps of a market. since: shape (S, E, E), epoch s, NaN where there is none. jumped: which of them came at
+    once. opened: which of them have passed every test. One writer; positions are those of `grid`.
     """
 
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
         width = len(grid.exchanges)
         self.since: Array = np.full((len(grid.symbols), width, width), np.nan)
+        self.jumped: Mask = np.zeros(self.since.shape, dtype=bool)
         self.opened: Mask = np.zeros(self.since.shape, dtype=bool)
+        self._entry: Array = np.full(self.since.shape, np.nan)  # gross edges at the last look
 
     def on_grid(self, grid: Grid) -> None:
         """Go over to another grid; the gaps of symbols that stay are kept."""
         if grid is self.grid:
             return
-        old_grid, since, opened = self.grid, self.since, self.opened
+        old_grid, memories = self.grid, (self.since, self.jumped, self.opened, self._entry)
         self.__init__(grid)  # type: ignore[misc]
         kept = [symbol for symbol in grid.symbols if symbol in old_grid.symbol_index]
         to = np.array([grid.symbol_index[symbol] for symbol in kept], dtype=np.intp)
         at = np.array([old_grid.symbol_index[symbol] for symbol in kept], dtype=np.intp)
-        self.since[to], self.opened[to] = since[at], opened[at]
+        for mine, old in zip((self.since, self.jumped, self.opened, self._entry), memories, strict=True):
+            mine[to] = old[at]
 
-    def update(self, rows: Ints, edges: Edges, received_time: Matrix, least_bps: float) -> None:
-        """Look at some rows again: `edges` and `received_time` (D, E) are of these rows only.
+    def update(self, rows: Ints, edges: Edges, told_at: Matrix, least_bps: float) -> None:
+        """Look at some rows again: `edges` and `told_at` (D, E) are of these rows only.
 
-        A gap begins when the later one of its two quotes was received.
+        A gap begins when the later one of its two quotes was told.
         """
         with np.errstate(invalid="ignore"):
             apart = edges.promise >= least_bps
             still = edges.promise >= least_bps - HYSTERESIS_BPS
         good = edges.pair == Verdict.OK
         before = self.since[rows]
-        later = np.fmax(received_time[:, :, None], received_time[:, None, :])
-        self.since[rows] = np.where(good & still & ~np.isnan(before), before, np.where(good & apart, later, np.nan))
+        later = np.fmax(told_at[:, :, None], told_at[:, None, :])
+        stays = good & still & ~np.isnan(before)
+        with np.errstate(invalid="ignore"):
+            jump = edges.entry - self._entry[rows] >= JUMP_SHARE * edges.entry
+        self._entry[rows] = np.where(good, edges.entry, np.nan)
+        self.jumped[rows] = np.where(stays, self.jumped[rows], jump)
+        self.since[rows] = np.where(stays, before, np.where(good & apart, later, np.nan))
         self.opened[rows] &= ~np.isnan(self.since[rows])

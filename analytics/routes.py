@@ -99,8 +99,8 @@ class Pairs:
 class Context:
     """What a judgement rests on besides the quotes, all of the same rows as the snapshot.
 
-    usual: what is usual for each contract. since, opened: of the gaps, shape (S, E, E). expected_exit: what closing is
-    expected to earn. books: the order books that are watched.
+    usual: what is usual for each contract. since, opened, jumped: of the gaps, shape (S, E, E). expected_exit: what
+    closing is expected to earn. books: the order books that are watched.
     """
 
     terms: Terms
@@ -108,6 +108,7 @@ class Context:
     usual: Usual
     since: Array
     opened: Mask
+    jumped: Mask
     expected_exit: ExpectedExit
     books: Books = no_books
 
@@ -226,7 +227,11 @@ def routes_of(snapshot: Snapshot, now: float, found: Edges, context: Context, pa
     usual, s, buy, sell = context.usual, pairs.symbol, pairs.buy, pairs.sell
     anchored = snapshot["funding_received_time"]
     true_at = snapshot["received_time"] - snapshot["lag_s"]
-    move = usual.mark_move_bps(snapshot["mark_price"])
+    mids = np.where(found.good, spreads.mid_price(snapshot["bid_price"], snapshot["ask_price"]), np.nan)
+    move = usual.move_bps(snapshot["mark_price"], spreads.row_median(mids))
+    age, due = now - anchored, usual.anchor_due_s
+    overdue = np.where(np.isnan(due), -np.inf, age - due)
+    worse = np.where(overdue[s, buy] >= overdue[s, sell], buy, sell)
     spread = np.fmax(usual.spread_bps, spreads.quoted_spread_bps(snapshot["bid_price"], snapshot["ask_price"]))
     return Routes(
         least=context.terms.min_net_bps,
@@ -235,12 +240,15 @@ def routes_of(snapshot: Snapshot, now: float, found: Edges, context: Context, pa
         usual_exit=pairs.expected_exit,
         exit_samples=pairs.exit_samples,
         fresh=pairs.fresh,
-        anchor_age=now - np.minimum(anchored[s, buy], anchored[s, sell]),
+        anchor_age=np.where(overdue[s, worse] > 0.0, age[s, worse], np.fmax(age[s, buy], age[s, sell])),
+        anchor_due=due[s, worse],
         anchor_apart=np.abs(anchored[s, buy] - anchored[s, sell]),
         anchor_move=np.fmax(move[s, buy], move[s, sell]),
+        anchored=context.jumped[s, buy, sell] | (np.minimum(anchored[s, buy], anchored[s, sell]) >= pairs.since),
         apart=np.abs(true_at[s, buy] - true_at[s, sell]),
         sigma=usual.sigma_bps[s],
         told=_told(snapshot, found, s, buy, sell, pairs.since),
+        index_told=_index_told(snapshot, usual, s, buy, sell, pairs.since),
         opened=context.opened[s, buy, sell],
         gainful=pairs.gainful,
         behind=pairs.behind,
@@ -254,7 +262,7 @@ def _told(snapshot: Snapshot, found: Edges, s: Ints, buy: Ints, sell: Ints, sinc
 
     What the others say is the median of their good mids; without two of them, either leg may be the one that died.
     """
-    bid, ask, received = snapshot["bid_price"], snapshot["ask_price"], snapshot["received_time"]
+    bid, ask, told_at = snapshot["bid_price"], snapshot["ask_price"], snapshot.told_at()
     mids = np.where(found.good, (bid + ask) / 2.0, np.nan)[s]
     n = np.arange(len(s))
     mids[n, buy] = mids[n, sell] = np.nan
@@ -262,8 +270,17 @@ def _told(snapshot: Snapshot, found: Edges, s: Ints, buy: Ints, sell: Ints, sinc
     few = np.sum(~np.isnan(mids), axis=1) < LEAST_OTHERS
     with np.errstate(invalid="ignore"):
         least = OFF_SHARE * (bid[s, sell] - ask[s, buy])
-        long_told = (received[s, buy] >= since - TOLD_S) | (others - ask[s, buy] <= least)
-        short_told = (received[s, sell] >= since - TOLD_S) | (bid[s, sell] - others <= least)
-        both = np.minimum(received[s, buy], received[s, sell]) >= since - TOLD_S
+        long_told = (told_at[s, buy] >= since - TOLD_S) | (others - ask[s, buy] <= least)
+        short_told = (told_at[s, sell] >= since - TOLD_S) | (bid[s, sell] - others <= least)
+        both = np.minimum(told_at[s, buy], told_at[s, sell]) >= since - TOLD_S
     told: Mask = np.where(few, both, long_told & short_told)
+    return told
+
+
+def _index_told(snapshot: Snapshot, usual: Usual, s: Ints, buy: Ints, sell: Ints, since: Array) -> Mask:
+    """Whether both indices whose market is closed have moved since the gap opened, shape (n,)."""
+    at_work = snapshot.grid.crypto | usual.open_now
+    moved = usual.index_moved
+    with np.errstate(invalid="ignore"):
+        told: Mask = (at_work[s, buy] | (moved[s, buy] >= since)) & (at_work[s, sell] | (moved[s, sell] >= since))
     return told

@@ -16,6 +16,8 @@ from store.snapshot import Grid, Matrix, Snapshot
 
 LOOK_S = 3.0  # over which marks are looked at for movement
 HALF_LIFE_S = 60.0
+GAP_WEIGHT = 0.2  # of the last distance between two marks in the average of them
+ANCHOR_GAPS, ANCHOR_SLACK_S = 2.0, 1.0  # a mark is overdue after so many of its usual distances, and a little
 SIGMA_FLOOR_BPS = 0.5  # per root second: no price stands still for ever
 
 
@@ -25,7 +27,8 @@ class Usual:
 
     spread_bps: quoted spread, average. index_price: the last; index_moved: when it last changed [epoch s]. open_now:
     whether the market behind the index is open. variance: of the median mid, shape (S,) [bps^2 per s]. middle: that
-    median [quote per coin]. marks: (time, marks) of the last LOOK_S, oldest first.
+    median [quote per coin]. anchor_time: when mark and index were last received [epoch s], anchor_gap_s: how far apart
+    they usually come. marks: (time, marks, median mids) of the last LOOK_S, oldest first.
     """
 
     grid: Grid
@@ -36,28 +39,42 @@ class Usual:
     open_now: NDArray[np.bool_]
     variance: Matrix
     middle: Matrix
-    marks: tuple[tuple[float, Matrix], ...] = ()
+    anchor_time: Matrix
+    anchor_gap_s: Matrix
+    marks: tuple[tuple[float, Matrix, Matrix], ...] = ()
 
     @property
     def sigma_bps(self) -> Matrix:
         """Standard deviation of the price over one second, shape (S,). [bps per root second]"""
         return np.fmax(np.sqrt(self.variance), SIGMA_FLOOR_BPS)
 
-    def mark_move_bps(self, mark_price: Matrix) -> Matrix:
-        """The furthest that each mark has come from where it was in the last LOOK_S. [bps] 0 where that is unknown."""
+    def move_bps(self, mark_price: Matrix, middle: Matrix) -> Matrix:
+        """The furthest that each mark, or the median mid of its symbol, has come from where it was in the last LOOK_S.
+
+        mark_price: shape (S, E), middle: shape (S,), as they are now. [bps] 0 where nothing is known. The mids tell of
+        a run before the marks do, which come once in a while only.
+        """
         move = np.zeros(mark_price.shape)
         with np.errstate(invalid="ignore", divide="ignore"):
-            for _, before in self.marks:
-                np.fmax(move, np.abs(mark_price / before - 1.0) * BPS, out=move)
+            for _, mark_before, middle_before in self.marks:
+                np.fmax(move, np.abs(mark_price / mark_before - 1.0) * BPS, out=move)
+                np.fmax(move, (np.abs(middle / middle_before - 1.0) * BPS)[:, None], out=move)
         return move
+
+    @property
+    def anchor_due_s(self) -> Matrix:
+        """How old mark and index may be before they are overdue. [s] NaN where it is not known how often they come."""
+        due: Matrix = ANCHOR_GAPS * self.anchor_gap_s + ANCHOR_SLACK_S
+        return due
 
     def rows(self, index: NDArray[np.intp], grid: Grid) -> "Usual":
         """The same of some rows only, as `index` orders them; `grid`: the grid cut likewise."""
         cut = {name: getattr(self, name)[index] for name in _ARRAYS}
-        return replace(self, grid=grid, marks=tuple((time, mark[index]) for time, mark in self.marks), **cut)
+        marks = tuple((time, mark[index], middle[index]) for time, mark, middle in self.marks)
+        return replace(self, grid=grid, marks=marks, **cut)
 
 
-_ARRAYS = ("spread_bps", "index_price", "index_moved", "open_now", "variance", "middle")
+_ARRAYS = ("spread_bps", "index_price", "index_moved", "open_now", "variance", "middle", "anchor_time", "anchor_gap_s")
 
 
 def nothing_usual(grid: Grid, now: float) -> Usual:
@@ -65,7 +82,7 @@ def nothing_usual(grid: Grid, now: float) -> Usual:
     shape = grid.listed.shape
     unknown = np.full(shape, np.nan)
     alone = np.full(shape[0], np.nan)
-    return Usual(grid, now, unknown, unknown, unknown, _open_now(grid, now), alone, alone)
+    return Usual(grid, now, unknown, unknown, unknown, _open_now(grid, now), alone, alone, unknown, unknown)
 
 
 def on_grid(usual: Usual, grid: Grid) -> Usual:
@@ -82,7 +99,9 @@ def on_grid(usual: Usual, grid: Grid) -> Usual:
         out[to] = old[at]
         return out
 
-    marks = tuple((time, moved(fresh.spread_bps, mark)) for time, mark in usual.marks)
+    marks = tuple(
+        (time, moved(fresh.spread_bps, mark), moved(fresh.middle, middle)) for time, mark, middle in usual.marks
+    )
     return Usual(
         grid=grid,
         time=usual.time,
@@ -92,6 +111,8 @@ def on_grid(usual: Usual, grid: Grid) -> Usual:
         open_now=fresh.open_now,
         variance=moved(fresh.variance, usual.variance),
         middle=moved(fresh.middle, usual.middle),
+        anchor_time=moved(fresh.anchor_time, usual.anchor_time),
+        anchor_gap_s=moved(fresh.anchor_gap_s, usual.anchor_gap_s),
         marks=marks,
     )
 
@@ -114,7 +135,10 @@ def observe(usual: Usual, snapshot: Snapshot, usable: NDArray[np.bool_], now: fl
     with np.errstate(invalid="ignore", divide="ignore"):
         squared = ((middle / usual.middle - 1.0) * BPS) ** 2 / passed_s
         changed = np.abs(index - usual.index_price) > 0.0  # not where one of them is not known
-    marks = (*(row for row in usual.marks if now - row[0] <= LOOK_S), (now, mark))
+    marks = (*(row for row in usual.marks if now - row[0] <= LOOK_S), (now, mark, middle))
+    anchored = snapshot["funding_received_time"]
+    with np.errstate(invalid="ignore"):
+        gap_s = np.where(anchored > usual.anchor_time, anchored - usual.anchor_time, np.nan)
     return Usual(
         grid=snapshot.grid,
         time=now,
@@ -124,6 +148,8 @@ def observe(usual: Usual, snapshot: Snapshot, usable: NDArray[np.bool_], now: fl
         open_now=usual.open_now if now // 60.0 == usual.time // 60.0 else _open_now(snapshot.grid, now),
         variance=_averaged(usual.variance, squared, weight),
         middle=np.where(np.isnan(middle), usual.middle, middle),
+        anchor_time=np.where(np.isnan(anchored), usual.anchor_time, anchored),
+        anchor_gap_s=_averaged(usual.anchor_gap_s, gap_s, GAP_WEIGHT),
         marks=marks,
     )
 

@@ -24,12 +24,14 @@ class Routes:
 
     least: net edge that is asked for [bps]. gross: entry edge at the touch, cost: of the four fills [bps]. usual_exit:
     median of what closing earned [bps], of exit_samples samples. fresh: how far the books are apart when each is
-    divided by its own mark [bps]. anchor_age: of the older mark, anchor_apart: between the two [s]. anchor_move: the
-    larger of the two marks' latest moves [bps]. apart: between the times of which the two quotes are known to be true
-    [s]. sigma: of the price [bps per root second]. told: whether each leg that is off the others has said so since the
-    gap opened. opened: whether the gap has passed all tests before. gainful: notional that can be filled at a gain
-    [quote]. behind: from the touch to the next level [bps], NaN where depth is not known. spread: the wider of the
-    quoted spreads, now or usually [bps]. age: of the gap [s].
+    divided by its own mark [bps]. anchor_age: of the mark that is more overdue, anchor_due: when it is that,
+    anchor_apart: between the two [s]. anchored: whether the gap jumped open, or both marks were read since.
+    anchor_move: the largest of the two marks' and the median mid's latest moves [bps]. apart: between the times of
+    which the two quotes are known to be true [s]. sigma: of the price [bps per root second]. told: whether each leg
+    that is off the others has said so since the gap opened. index_told: whether the index of what is no coin has moved
+    since, while its market is closed. opened: whether the gap has passed all tests before. gainful: notional that can
+    be filled at a gain [quote]. behind: from the touch to the next level [bps], NaN where depth is not known. spread:
+    the wider of the quoted spreads, now or usually [bps]. age: of the gap [s].
     """
 
     least: float
@@ -39,11 +41,14 @@ class Routes:
     exit_samples: Array
     fresh: Array
     anchor_age: Array
+    anchor_due: Array
     anchor_apart: Array
+    anchored: Mask
     anchor_move: Array
     apart: Array
     sigma: Array
     told: Mask
+    index_told: Mask
     opened: Mask
     gainful: Array
     behind: Array
@@ -60,13 +65,22 @@ def stale_leg(routes: Routes, _limits: Limits) -> Mask:
 
 
 def anchor_skewed(routes: Routes, limits: Limits) -> Mask:
-    """The marks were read seconds apart, or one of them long ago."""
-    return ~((routes.anchor_apart <= limits.anchor_apart_s) & (routes.anchor_age <= limits.anchor_age_s))
+    """The marks were read seconds apart, or one of them too long ago, or before the gap crept open.
+
+    A price that jumps is ahead of its mark; one that creeps is followed by it, and the mark has to be heard first.
+    """
+    late = ~(routes.anchor_age <= np.fmin(routes.anchor_due, limits.anchor_age_s))
+    return ~(routes.anchor_apart <= limits.anchor_apart_s) | late | ~routes.anchored
 
 
 def anchor_moving(routes: Routes, limits: Limits) -> Mask:
-    """A mark runs: how far the books are from their marks is then a matter of moments."""
+    """A mark runs, or what all books say does: how far the books are from their marks is then a matter of moments."""
     return ~(routes.anchor_move <= limits.anchor_move_bps)
+
+
+def off_hours_index(routes: Routes, _limits: Limits) -> Mask:
+    """The market behind an index is closed, and the index has not moved since the gap opened."""
+    return ~routes.index_told
 
 
 def drift_bps(routes: Routes, limits: Limits) -> Array:
@@ -115,6 +129,7 @@ Tests = tuple[tuple[Verdict, Callable[[Routes, Limits], Mask]], ...]
 
 TESTS_BEFORE_BOOKS: Tests = (
     (Verdict.STALE_LEG, stale_leg),
+    (Verdict.OFF_HOURS_INDEX, off_hours_index),
     (Verdict.ANCHOR_SKEWED, anchor_skewed),
     (Verdict.ANCHOR_MOVING, anchor_moving),
     (Verdict.SKEWED_LEGS, skewed_legs),

@@ -196,6 +196,13 @@ class Snapshot:
         """Seconds since each quote was received or confirmed, shape (S, E)."""
         return now - self["received_time"]
 
+    def told_at(self) -> Matrix:
+        """When each exchange said what is quoted, on our clock: event time plus floor, else receipt, shape (S, E).
+
+        What only confirms a quote does not make it younger. [epoch s]
+        """
+        return np.fmin(self["event_time"] + self.floor_s[None, :], self["received_time"])
+
     def exchange_age_s(self, now: float) -> Matrix:
         """Seconds since each quote's event, by the exchange's own clock less its floor, shape (S, E)."""
         return now - self["event_time"] - self.floor_s[None, :]
