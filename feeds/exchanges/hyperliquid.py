@@ -259,10 +259,10 @@ class Decoder(fields.ContractDecoder):
             if self._is_overtaken(contract, time_ms, again, received_time):
                 return []
         bid, ask = touch.bbo
-        inf = fields.INF
         if bid is not None and ask is not None and time_ms > 0:
-            bid_price, ask_price = bid.px / contract.multiplier, ask.px / contract.multiplier
-            bid_size, ask_size = bid.sz * contract.factor, ask.sz * contract.factor
+            multiplier, factor, inf = contract.multiplier, contract.factor, fields.INF
+            bid_price, bid_size = bid.px / multiplier, bid.sz * factor
+            ask_price, ask_size = ask.px / multiplier, ask.sz * factor
             if 0.0 < bid_price < inf and 0.0 < ask_price < inf and 0.0 < bid_size < inf and 0.0 < ask_size < inf:
                 contract.last_ms, contract.last_received = time_ms, received_time
                 event_time = time_ms / 1000
@@ -275,9 +275,11 @@ class Decoder(fields.ContractDecoder):
 
     def _book(self, book: _Book, received_time: float) -> Sequence[Word]:
         """A whole book: depth, and the touch as it is at the book's block."""
-        contract = self._contract(book.coin)
+        contract = self.contracts.get(book.coin)
         if contract is None:
-            return []
+            contract = self._contract(book.coin)
+            if contract is None:
+                return []
         time_ms = book.time
         if time_ms == contract.last_id:
             return []  # the first one comes twice
@@ -286,13 +288,14 @@ class Decoder(fields.ContractDecoder):
         bids, asks = _levels(contract, book.levels[0]), _levels(contract, book.levels[1])
         if bids and asks and bids[0][0] >= asks[0][0]:
             raise BadPayload(NAME, f"the book of {book.coin} is crossed")
-        event_time = fields.seconds(time_ms)
+        event_time = time_ms / 1000 if time_ms > 0 else fields.seconds(time_ms)
         depth = Depth(NAME, contract.symbol, bids, asks, event_time, received_time)
         if time_ms <= contract.last_ms and self._is_overtaken(contract, time_ms, False, received_time):
             contract.last_id = time_ms
             return [depth]
         contract.last_id, contract.last_received = time_ms, received_time
-        (bid_price, bid_size), (ask_price, ask_size) = (side[0] if side else (None, None) for side in (bids, asks))
+        bid_price, bid_size = bids[0] if bids else (None, None)
+        ask_price, ask_size = asks[0] if asks else (None, None)
         return [
             Quote(NAME, contract.symbol, bid_price, bid_size, ask_price, ask_size, event_time, received_time),
             depth,
@@ -386,10 +389,13 @@ def _side(level: _Level | None) -> tuple[float | None, float | None]:
 def _levels(contract: fields.Contract, rows: Sequence[_Level]) -> tuple[tuple[float, float], ...]:
     """One side of a book in our units, best first. Raises ValueError for what is no price with a quantity."""
     multiplier, factor, inf = contract.multiplier, contract.factor, fields.INF
-    levels = tuple([(row.px / multiplier, row.sz * factor) for row in rows])
-    if all(0.0 < price < inf and 0.0 < size < inf for price, size in levels):
-        return levels
-    return tuple(level for row in rows if (level := contract.level(row.px, row.sz)))
+    levels = []
+    for row in rows:
+        price, size = row.px / multiplier, row.sz * factor
+        if not (0.0 < price < inf and 0.0 < size < inf):
+            return tuple(level for row in rows if (level := contract.level(row.px, row.sz)))
+        levels.append((price, size))
+    return tuple(levels)
 
 
 def _context(contract: fields.Contract, context: Mapping[str, Any], received_time: float) -> list[Word]:
