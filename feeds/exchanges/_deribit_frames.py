@@ -7,7 +7,7 @@ millisecond: `current_funding` is the rate for eight hours, `funding_8h` looks b
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, Generic, NoReturn, TypeVar
 
 import msgspec
 import orjson
@@ -51,6 +51,9 @@ _TOO_MANY_REQUESTS = 10028
 _MAINTENANCE = 11051
 
 
+_Data = TypeVar("_Data")
+
+
 class _Top(msgspec.Struct, gc=False):
     timestamp: int
     instrument_name: str
@@ -60,15 +63,36 @@ class _Top(msgspec.Struct, gc=False):
     best_ask_amount: float
 
 
-class _Params(msgspec.Struct, gc=False):
-    data: _Top
+class _Stats(msgspec.Struct, gc=False):
+    volume: float
+    volume_notional: float | None = None
+    volume_usd: float | None = None
 
 
-class _TopFrame(msgspec.Struct, gc=False):
-    params: _Params
+class _Full(_Top, gc=False):
+    """A ticker with all its values; those of the day come with few."""
+
+    state: str
+    mark_price: float
+    index_price: float
+    last_price: float
+    open_interest: float
+    current_funding: float
+    stats: _Stats | None = None
 
 
-_decode_top = msgspec.json.Decoder(_TopFrame).decode
+class _Params(msgspec.Struct, Generic[_Data], gc=False):
+    data: _Data
+
+
+class _Frame(msgspec.Struct, Generic[_Data], gc=False):
+    params: _Params[_Data]
+
+
+_decode_top = msgspec.json.Decoder(_Frame[_Top]).decode
+_decode_full = msgspec.json.Decoder(_Frame[_Full]).decode
+_START = b'{"jsonrpc":"2.0","method":"subscription","params":{"channel":"'
+_QUOTE_START, _TICKER_START = _START + b"quote.", _START + b"ticker."
 
 
 class Decoder(fields.ContractDecoder):
@@ -93,11 +117,15 @@ class Decoder(fields.ContractDecoder):
                     contract.forget()
 
     def _read(self, frame: bytes, received_time: float) -> Sequence[Word]:
-        if frame.startswith(b'{"jsonrpc":"2.0","method":"subscription","params":{"channel":"quote.'):
-            try:
+        try:
+            if frame.startswith(_QUOTE_START):
                 return self._top(_decode_top(frame).params.data, received_time)
-            except msgspec.MsgspecError:  # an empty side
-                pass
+            if frame.startswith(_TICKER_START) and (
+                words := self._full(_decode_full(frame).params.data, received_time)
+            ):
+                return words
+        except msgspec.MsgspecError:  # an empty side
+            pass
         return self._general(orjson.loads(frame), received_time)
 
     def _top(self, top: _Top, received_time: float) -> Sequence[Word]:
@@ -213,15 +241,55 @@ class Decoder(fields.ContractDecoder):
         time_ms = int(data["timestamp"])
         words = [*_market(contract, data, data["last_price"], data.get("stats") or {}, time_ms, received_time)]
         quote = _quote_of(contract, data, received_time)
-        held = self._held.get(contract.exchange_symbol)
+        return self._beside(contract, words, quote, time_ms, data.get("state"), received_time)
+
+    def _full(self, row: _Full, received_time: float) -> Sequence[Word] | None:
+        """Read a ticker in which nothing is missing or odd; None if something is, and nothing is done."""
+        contract = self.contracts.get(row.instrument_name)
+        if contract is None:
+            return None
+        symbol, multiplier, inf, stats = contract.symbol, contract.multiplier, fields.INF, row.stats
+        volume = turnover = None
+        bid, bid_size = row.best_bid_price / multiplier, row.best_bid_amount
+        ask, ask_size = row.best_ask_price / multiplier, row.best_ask_amount
+        mark, index, last = row.mark_price / multiplier, row.index_price / multiplier, row.last_price / multiplier
+        if not (0.0 < bid < inf and 0.0 < ask < inf and 0.0 < mark < inf and 0.0 < index < inf and 0.0 < last < inf):
+            return None
+        if stats is not None:
+            volume = stats.volume * multiplier
+            turnover = stats.volume_usd if stats.volume_notional is None else stats.volume_notional
+            if not (0.0 <= volume < inf and (turnover is None or turnover >= 0.0)):
+                return None
+        interest, time_ms = row.open_interest, row.timestamp
+        if not contract.inverse:
+            bid_size, ask_size, interest = bid_size * multiplier, ask_size * multiplier, interest * multiplier
+        else:
+            bid_size, ask_size, interest = bid_size / bid, ask_size / ask, interest / mark
+        if not (0.0 < bid_size < inf and 0.0 < ask_size < inf and 0.0 <= interest < inf and time_ms > 0):
+            return None
+        event_time = time_ms / 1000
+        words: list[Word] = [
+            Funding(
+                NAME, symbol, mark, index, row.current_funding, FUNDING_INTERVAL_H, None, event_time, received_time
+            ),
+            Ticker(NAME, symbol, last, volume, turnover, interest, event_time, received_time),
+        ]
+        quote = Quote(NAME, symbol, bid, bid_size, ask, ask_size, event_time, received_time)
+        return self._beside(contract, words, quote, time_ms, row.state, received_time)
+
+    def _beside(
+        self, contract: fields.Contract, words: list[Word], quote: Quote, time_ms: int, state: Any, received_time: float
+    ) -> Sequence[Word]:
+        """Add to a ticker's words what its touch and its state are worth."""
+        exchange_symbol = contract.exchange_symbol
+        held = self._held.get(exchange_symbol)
         if held is None:
             words.append(quote)
-        elif time_ms >= contract.last_ms and _sides(held) == _sides(quote):
-            words.append(Quote(NAME, contract.symbol, *_sides(held), held.event_time, received_time))
-        state = data.get("state")
-        if isinstance(state, str) and state != self._states.get(contract.exchange_symbol, "open"):
-            words.append(CatalogueChanged(f"{contract.exchange_symbol} is {state}"))
-        self._states[contract.exchange_symbol] = str(state or "open")
+        elif time_ms >= contract.last_ms and _sides(held) == (sides := _sides(quote)):
+            words.append(Quote(NAME, contract.symbol, *sides, held.event_time, received_time))
+        if isinstance(state, str) and state != self._states.get(exchange_symbol, "open"):
+            words.append(CatalogueChanged(f"{exchange_symbol} is {state}"))
+        self._states[exchange_symbol] = str(state or "open")
         return words
 
     def _state(self, data: Mapping[str, Any]) -> list[Word]:
