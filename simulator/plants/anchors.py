@@ -46,19 +46,19 @@ def standing_basis(site: Site, chance: Chance) -> Draft:
 
 
 def off_hours_index(site: Site, chance: Chance) -> Draft:
-    """The stock exchange is closed and a venue's index stands still, while its book drifts."""
+    """The stock exchange is closed and a venue's index stands still; some time later its book drifts."""
     contract, sells = pick(chance, site.shares()), bool(chance.random() < 0.5)
     bps = site.costs_bps(contract) + chance.uniform(*BEYOND_BPS)
-    over_s, lasts_s = chance.uniform(5, 30), chance.uniform(60, 240)
+    at, over_s, lasts_s = chance.uniform(30, 180), chance.uniform(5, 30), chance.uniform(60, 240)
 
     def thaw(stage: Stage) -> None:
         stage.market.frozen[contract], stage.market.shift[contract] = False, 0.0
         stage.market.quote_now(contract)
 
     actions: Actions = [(0.0, partial(_set, array="frozen", contract=contract, value=True))]
-    actions += _ramp("shift", contract, 0.0, signed(sells, bps), 0.0, over_s)
+    actions += _ramp("shift", contract, 0.0, signed(sells, bps), at, over_s)
     plant = plant_of(site, "off_hours_index", contract, sells, bps)
-    return Draft(plant=plant, actions=[*actions, (lasts_s, thaw)], long=True)
+    return Draft(plant=plant, actions=[*actions, (at + lasts_s, thaw)], long=True)
 
 
 def anchor_moving(site: Site, chance: Chance) -> Draft:

@@ -134,12 +134,13 @@ def halted(site: Site, chance: Chance) -> Draft:
 
     def resume(stage: Stage) -> None:
         stage.set_trading(contract, True)
-        stage.tell(contract)
         stage.market.quote_now(contract)
 
     actions: Actions = [(0.0, stop), (told, partial(Stage.tell, contract=contract, halted=True))]
     actions += moves([rank], [-bps if falls else bps], over_s, at)
-    actions.append((max(told, at + over_s) + MOVE_TAIL_S + chance.uniform(5, 60), resume))
+    resumes = max(told, at + over_s) + MOVE_TAIL_S + chance.uniform(5, 60)
+    # A listing is never read before the first quotes come.
+    actions += [(resumes, resume), (resumes + chance.uniform(1, 10), partial(Stage.tell, contract=contract))]
     return Draft(plant=plant_of(site, "halted", contract, falls, bps), actions=actions)
 
 

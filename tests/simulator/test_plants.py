@@ -223,9 +223,12 @@ def test_an_index_out_of_hours_stands_still_while_its_book_drifts(bench):
     contract, director = bench.contract(draft), bench.play(draft)
     bench.step(director, 2.0)
     index = bench.market.index[contract]
-    bench.step(director, 35.0)
+    bench.step(director, 27.0)
+    before = bench.market.shift[contract]
+    bench.step(director, draft.lasts_s - 40.0)
 
     assert bench.listings[contract].asset.asset_class == "equity"
+    assert before == 0.0  # its index has stood for half a minute at least
     assert bench.market.index[contract] == index
     assert abs(bench.market.shift[contract]) * 1e4 == pytest.approx(draft.plant.bps)
 
