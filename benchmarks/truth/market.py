@@ -51,7 +51,7 @@ QUOTES_PER_S = 300.0
 PREMIUMS = 0.6  # of what the model has: less of the tail stands apart for no reason but noise
 ODD = 5  # contracts of each odd trait
 ORIGIN = float(calendar.timegm((2026, 11, 14, 0, 0, 0)))  # a Saturday: no stock exchange is open
-WARM_UP_S = 240.0
+WARM_UP_S = 150.0
 REALS_PER_H, FAKES_PER_H = 88, 11
 SCAN_STEPS, WISH_STEPS, SAMPLE_STEPS = round(0.5 / STEP_S), round(0.1 / STEP_S), round(1.0 / STEP_S)
 
