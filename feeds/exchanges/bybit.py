@@ -153,39 +153,41 @@ class Decoder(fields.ContractDecoder):
         raise UnknownMessage(NAME, f"topic {topic!r:.60}")
 
     def _top(self, message: _TopFrame, received_time: float) -> Sequence[Word]:
-        top = message.data
-        contract = self.contracts.get(top.s)
+        top, time_ms = message.data, message.ts
+        exchange_symbol, update_id, bids, asks = top.s, top.u, top.b, top.a
+        contract = self.contracts.get(exchange_symbol)
         if contract is None:
-            contract = self._contract(top.s)
+            contract = self._contract(exchange_symbol)
             if contract is None:
                 return []
-        touch = self._touches.get(top.s)
+        touch = self._touches.get(exchange_symbol)
         if touch is None:
-            touch = self._touches[top.s] = _Touch()
+            touch = self._touches[exchange_symbol] = _Touch()
         if message.type == "snapshot":
             # The snapshot is repeated every 3 s with its update id: it says that the quote still stands. A count that
             # starts again comes with a newer sequence number, and from 1.
-            if top.u < contract.last_id and top.seq <= touch.seq and top.u != 1:
-                self.outdated += 1
-                return []
-            if top.u == contract.last_id and message.ts == contract.last_ms:  # the repetition has a time of its own
-                self.outdated += 1
-            bid = top.b[0] if top.b else None
-            ask = top.a[0] if top.a else None
+            if update_id <= contract.last_id:
+                if update_id < contract.last_id and top.seq <= touch.seq and update_id != 1:
+                    self.outdated += 1
+                    return []
+                if update_id == contract.last_id and time_ms == contract.last_ms:  # a repetition has its own time
+                    self.outdated += 1
+            bid = bids[0] if bids else None
+            ask = asks[0] if asks else None
         elif message.type != "delta":
             raise UnknownMessage(NAME, f"orderbook.1 of type {message.type!r:.40}")
         elif not touch.known:
             if touch.lost:
                 return []
             touch.lost = True
-            return [Resync(f"{QUOTE_TOPIC}{top.s}", "a change came before any snapshot", missed=False)]
-        elif top.u <= contract.last_id:
+            return [Resync(f"{QUOTE_TOPIC}{exchange_symbol}", "a change came before any snapshot", missed=False)]
+        elif update_id <= contract.last_id:
             self.outdated += 1
             return []
         else:
-            bid = _changed(touch.bid, top.b, best=max)
-            ask = _changed(touch.ask, top.a, best=min)
-        event_time = message.ts / 1000
+            bid = _changed(touch.bid, bids, best=max)
+            ask = _changed(touch.ask, asks, best=min)
+        event_time = time_ms / 1000
         multiplier, factor, inf = contract.multiplier, contract.factor, fields.INF
         quote: Quote | None = None
         if bid is not None and ask is not None:
@@ -208,7 +210,7 @@ class Decoder(fields.ContractDecoder):
                 received_time,
             )
         touch.bid, touch.ask, touch.known, touch.lost, touch.seq = bid, ask, True, False, top.seq
-        contract.last_id, contract.last_ms = top.u, message.ts
+        contract.last_id, contract.last_ms = update_id, time_ms
         return [quote]
 
     def _ticker(
