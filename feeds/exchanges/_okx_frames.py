@@ -109,9 +109,12 @@ class Decoder(fields.ContractDecoder):
                 message = _decode_top(frame)
             except msgspec.MsgspecError:  # numbers that are ""
                 return self._general(orjson.loads(frame), received_time)
+            exchange_symbol, tops = message.arg.instId, message.data
+            if len(tops) == 1:
+                return self._top(exchange_symbol, tops[0], received_time)
             words: list[Word] = []
-            for top in message.data:
-                words += self._top(message.arg.instId, top, received_time)
+            for top in tops:
+                words += self._top(exchange_symbol, top, received_time)
             return words
         if frame == b"pong":
             return [Ack()]
@@ -126,19 +129,20 @@ class Decoder(fields.ContractDecoder):
         if contract is None:
             contract = self._contract(exchange_symbol)
             if contract is None:
-                return ()
+                return []
         sequence = top.seqId
         if sequence <= contract.last_id:
             if _is_old(contract, sequence, top.ts):
                 self.outdated += 1
-                return ()
+                return []
             if sequence == contract.last_id and received_time - contract.last_received < IDLE_REPEAT_S:
                 self.outdated += 1
         contract.last_received = received_time
-        if sequence < 0 and top.ts < contract.last_ms:
-            return ()
-        if top.bids and top.asks:
-            bid, ask = top.bids[0], top.asks[0]
+        time_ms, bids, asks = top.ts, top.bids, top.asks
+        if sequence < 0 and time_ms < contract.last_ms:
+            return []
+        if bids and asks:
+            bid, ask = bids[0], asks[0]
             multiplier, factor, inf = contract.multiplier, contract.factor, fields.INF
             bid_price, bid_size = bid.price / multiplier, bid.size * factor
             ask_price, ask_size = ask.price / multiplier, ask.size * factor
@@ -146,16 +150,16 @@ class Decoder(fields.ContractDecoder):
                 bid_size /= bid_price
                 ask_size /= ask_price
             if 0.0 < bid_price < inf and 0.0 < ask_price < inf and 0.0 < bid_size < inf and 0.0 < ask_size < inf:
-                contract.last_id, contract.last_ms = sequence, top.ts
-                event_time = top.ts / 1000
-                return (
-                    Quote(NAME, contract.symbol, bid_price, bid_size, ask_price, ask_size, event_time, received_time),
-                )
-        bids = [(level.price, level.size) for level in top.bids[:1]]
-        asks = [(level.price, level.size) for level in top.asks[:1]]
-        quote = _quote(contract, bids, asks, top.ts, received_time)
-        contract.last_id, contract.last_ms = sequence, top.ts
-        return (quote,)
+                contract.last_id, contract.last_ms = sequence, time_ms
+                event_time = time_ms / 1000
+                return [
+                    Quote(NAME, contract.symbol, bid_price, bid_size, ask_price, ask_size, event_time, received_time)
+                ]
+        best_bids = [(level.price, level.size) for level in bids[:1]]
+        best_asks = [(level.price, level.size) for level in asks[:1]]
+        quote = _quote(contract, best_bids, best_asks, time_ms, received_time)
+        contract.last_id, contract.last_ms = sequence, time_ms
+        return [quote]
 
     def _general(self, message: Any, received_time: float) -> Sequence[Word]:
         match message:
