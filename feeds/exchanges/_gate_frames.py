@@ -113,7 +113,7 @@ class Decoder(fields.ContractDecoder):
             quote = contract.quote(top.b, top.B, top.a, top.A, event_time, received_time)
         contract.last_id, contract.last_ms, contract.last_received = top.u, top.t, received_time
         self._quotes[top.s] = quote
-        return [quote]
+        return (quote,)
 
     def _general(self, message: Any, received_time: float) -> Sequence[Word]:
         match message:
