@@ -42,8 +42,8 @@ _CONNECTION_CODES = frozenset({400, 401})
 class _Top(msgspec.Struct, gc=False):
     symbol: str
     sequence: int
-    bestBidPrice: float  # noqa: N815 - the fields' own names
-    bestBidSize: float  # noqa: N815
+    bestBidSize: float  # noqa: N815 - the fields' own names
+    bestBidPrice: float  # noqa: N815
     bestAskPrice: float  # noqa: N815
     bestAskSize: float  # noqa: N815
     ts: int
