@@ -266,13 +266,14 @@ def _carry(one: One, legs: _Legs) -> Figure:
 def _checks(one: One) -> tuple[Check, ...]:
     legs, limits = _Legs(one), one.context.limits
     verdict = Verdict(int(one.pairs.verdict[0]))
-    checks = [_check(test, found(legs), limit(limits), verdict, _LEG_ORDER) for test, found, limit in _LEG_CHECKS]
+    gap = bool(one.pairs.gap[0])  # only of what the quotes themselves let through
+    of_legs = Verdict.OK if gap else verdict
+    checks = [_check(test, found(legs), limit(limits), of_legs, _LEG_ORDER) for test, found, limit in _LEG_CHECKS]
     order = [test for test, _ in PAIR_TESTS]
-    gap = bool(one.pairs.gap[0])
     routes = routes_of(one.snapshot, one.time, one.found, one.context, one.pairs) if gap else None
     for test in order:
         found, limit = _pair_evidence(test, routes, limits) if routes is not None else ((), ())
-        if routes is None or verdict in _LEG_ORDER:
+        if routes is None:
             checks.append(Check(test, MEANING[test], "not asked", found, limit))
         else:
             checks.append(_check(test, found, limit, verdict, order))
@@ -390,10 +391,19 @@ def _pair_evidence(test: Verdict, routes: Routes, limits: Limits) -> tuple[tuple
         case Verdict.STALE_LEG:
             return (of("spoke since the gap opened", "told", ""),), ()
         case Verdict.ANCHOR_SKEWED:
-            found = (of("marks read apart", "anchor_apart", "s"), of("older mark", "anchor_age", "s"))
-            return found, (Input("at most", limits.anchor_apart_s, "s"), Input("at most", limits.anchor_age_s, "s"))
+            found = (
+                of("marks read apart", "anchor_apart", "s"),
+                of("older mark", "anchor_age", "s"),
+                of("jumped, or marks read since", "anchored", ""),
+            )
+            due = float(np.fmin(routes.anchor_due[0], limits.anchor_age_s))
+            return found, (Input("at most", limits.anchor_apart_s, "s"), Input("at most", due, "s"))
+        case Verdict.OFF_HOURS_INDEX:
+            return (of("indices of closed markets moved since the gap opened", "index_told", ""),), ()
         case Verdict.ANCHOR_MOVING:
-            return (of("marks moved", "anchor_move", "bps"),), (Input("at most", limits.anchor_move_bps, "bps"),)
+            return (of("marks or prices moved", "anchor_move", "bps"),), (
+                Input("at most", limits.anchor_move_bps, "bps"),
+            )
         case Verdict.SKEWED_LEGS:
             drift = _known(float(drift_bps(routes, limits)[0]))
             return (of("quotes apart", "apart", "s"), Input("left after costs", left, "bps")), (

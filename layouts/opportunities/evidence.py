@@ -27,7 +27,6 @@ _FOUND = {
     Verdict.DIFFERENT_ASSET: "off by {0} and {1}, {2} compared",
     Verdict.FEE_UNKNOWN: "four fills {0}",
     Verdict.IMPLAUSIBLE: "gross {0}",
-    Verdict.ANCHOR_SKEWED: "{0} apart, older {1}",
     Verdict.ANCHOR_MOVING: "{0}",
     Verdict.SKEWED_LEGS: "{0} apart, {1} left",
     Verdict.NO_HISTORY: "{0} samples",
@@ -104,6 +103,11 @@ def found_words(view: View, opened: Opened, check: Check) -> str:
         return good if not failing else f"{' and '.join(failing)}: {bad}"
     if len(found) == 1 and check.verdict is Verdict.STALE_LEG:
         return "both spoke since" if found[0].value else "silent since"
+    if len(found) == 1 and check.verdict is Verdict.OFF_HOURS_INDEX:
+        return "open, or moved since" if found[0].value else "closed, and stands since"
+    if check.verdict is Verdict.ANCHOR_SKEWED:
+        apart, older = (value_words(opened, item) for item in found[:2])
+        return f"{apart} apart, older {older}" + ("" if found[2].value else ", not read since it crept open")
     shape = _FOUND.get(check.verdict)
     if shape is not None and shape.count("{") == len(found):
         return shape.format(*(value_words(opened, item) for item in found))

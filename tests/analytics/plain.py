@@ -16,8 +16,8 @@ from store.snapshot import Snapshot
 
 Side = Sequence[tuple[float, float]]
 BEFORE_BOOKS = (
-    Verdict.STALE_LEG, Verdict.ANCHOR_SKEWED, Verdict.ANCHOR_MOVING, Verdict.SKEWED_LEGS, Verdict.NO_HISTORY,
-    Verdict.STANDING_BASIS,
+    Verdict.STALE_LEG, Verdict.OFF_HOURS_INDEX, Verdict.ANCHOR_SKEWED, Verdict.ANCHOR_MOVING, Verdict.SKEWED_LEGS,
+    Verdict.NO_HISTORY, Verdict.STANDING_BASIS,
 )  # fmt: skip
 
 
@@ -29,9 +29,12 @@ class Memory:
     index_moved: dict[tuple[str, str], float] = field(default_factory=dict)
     open_now: dict[tuple[str, str], bool] = field(default_factory=dict)
     marks: list[dict[tuple[str, str], float]] = field(default_factory=list)
+    middles: list[dict[str, float]] = field(default_factory=list)
+    anchor_gap_s: dict[tuple[str, str], float] = field(default_factory=dict)
     variance: dict[str, float] = field(default_factory=dict)
     since: dict[tuple[str, str, str], float] = field(default_factory=dict)
     opened: set[tuple[str, str, str]] = field(default_factory=set)
+    jumped: set[tuple[str, str, str]] = field(default_factory=set)
     ladders: dict[tuple[str, str], Ladder] = field(default_factory=dict)
 
 
@@ -57,9 +60,12 @@ class Leg:
     def __init__(self, snapshot: Snapshot, s: int, e: int) -> None:
         self.key = snapshot.exchanges[e], snapshot.symbols[s]
         self.listed: Instrument | None = snapshot.grid.instruments.get(self.key)
-        names = "bid_price ask_price bid_size ask_size received_time lag_s live mark_price index_price"
+        names = "bid_price ask_price bid_size ask_size received_time event_time lag_s live mark_price index_price"
         for name in f"{names} funding_interval_h funding_received_time".split():
             setattr(self, name, float(snapshot[name][s, e]))
+        floor = float(snapshot.floor_s[e])
+        said = self.event_time + floor
+        self.told_at = self.received_time if math.isnan(said) else min(said, self.received_time)
         self.mid = (self.bid_price + self.ask_price) / 2
         self.spread_bps = (self.ask_price - self.bid_price) / self.mid * 1e4 if self.mid else math.nan
 
@@ -68,6 +74,7 @@ class Leg:
     bid_size: float
     ask_size: float
     received_time: float
+    event_time: float
     lag_s: float
     live: float
     mark_price: float
@@ -264,9 +271,24 @@ class PlainJudge:
         left = found.entry - found.cost
         if not self._told(at, since):
             return Verdict.STALE_LEG
+        for leg in (long, short):
+            closed = leg.listed is not None and leg.listed.asset_class is not AssetClass.CRYPTO
+            if closed and not memory.open_now.get(leg.key, True) and memory.index_moved[leg.key] < since:
+                return Verdict.OFF_HOURS_INDEX
         heard = [leg.funding_received_time for leg in (long, short)]
         if max(heard) - min(heard) > limits.anchor_apart_s or self.now - min(heard) > limits.anchor_age_s:
             return Verdict.ANCHOR_SKEWED
+        for leg in (long, short):
+            due = 2.0 * memory.anchor_gap_s.get(leg.key, math.inf) + 1.0
+            if self.now - leg.funding_received_time > due:
+                return Verdict.ANCHOR_SKEWED
+        if route not in memory.jumped and min(heard) < since:
+            return Verdict.ANCHOR_SKEWED
+        good = [reason is Verdict.OK for reason in self.price_reasons(s)]
+        middle = statistics.median(leg.mid for leg, fine in zip(self.rows[s], good, strict=True) if fine)
+        for middles in memory.middles:
+            if abs(middle / middles[route[0]] - 1) * 1e4 > limits.anchor_move_bps:
+                return Verdict.ANCHOR_MOVING
         for leg in (long, short):
             for marks in memory.marks:
                 if abs(leg.mark_price / marks[leg.key] - 1) * 1e4 > limits.anchor_move_bps:
@@ -295,7 +317,7 @@ class PlainJudge:
         good = [reason is Verdict.OK for reason in self.price_reasons(s)]
         others = [leg.mid for e, leg in enumerate(self.rows[s]) if good[e] and e not in (buy, sell)]
         long, short = self.rows[s][buy], self.rows[s][sell]
-        long_spoke, short_spoke = (leg.received_time >= since - 0.03 for leg in (long, short))
+        long_spoke, short_spoke = (leg.told_at >= since - 0.03 for leg in (long, short))
         if len(others) < 2:
             return long_spoke and short_spoke
         third = (short.bid_price - long.ask_price) / 3

@@ -105,6 +105,7 @@ class Remembered:
     usual: Usual
     since: np.ndarray
     opened: np.ndarray
+    jumped: np.ndarray
     plain: Memory
 
 
@@ -115,6 +116,8 @@ def random_memory(store: SnapshotStore, seed: int) -> Remembered:
     grid, shape = snapshot.grid, snapshot.grid.listed.shape
     cube = (*shape, shape[1])
     mark = snapshot["mark_price"]
+    mids = np.where(np.abs(snapshot["bid_price"] / 100.0 - 1.0) < 0.05, snapshot["bid_price"], np.nan)
+    middle = np.nanmedian(mids, axis=1)
     usual = Usual(
         grid=grid,
         time=NOW,
@@ -124,15 +127,18 @@ def random_memory(store: SnapshotStore, seed: int) -> Remembered:
         open_now=rng.random(shape) < 0.5,
         variance=rng.choice([np.nan, 0.01, 4.0, 400.0], size=shape[0]),
         middle=np.full(shape[0], 100.0),
+        anchor_time=snapshot["funding_received_time"],
+        anchor_gap_s=rng.choice([np.nan, 0.2, 0.6, 3.0, 8.0], size=shape, p=[0.3, 0.02, 0.28, 0.2, 0.2]),
         marks=tuple(
-            (NOW - age, mark * rng.choice([1.0, 0.9981, 0.9979], size=shape, p=[0.94, 0.03, 0.03]))
-            for age in (2.0, 0.5)
+            (NOW - age, mark * rng.choice([1.0, 0.9981, 0.9979], size=shape, p=[0.94, 0.03, 0.03]), middle * wander)
+            for age, wander in ((2.0, rng.choice([1.0, 0.9981, 0.9979], size=shape[0], p=[0.8, 0.1, 0.1])), (0.5, 1.0))
         ),
     )
     since = rng.choice(
         [np.nan, NOW - 0.02, NOW - 0.15, NOW - 3.0, NOW - 20.0], size=cube, p=[0.05, 0.2, 0.15, 0.2, 0.4]
     )
     opened = rng.random(cube) < 0.2
+    jumped = rng.random(cube) < 0.7
     plain = Memory()
     for s, symbol in enumerate(grid.symbols):
         if not np.isnan(usual.variance[s]):
@@ -144,17 +150,22 @@ def random_memory(store: SnapshotStore, seed: int) -> Remembered:
                 plain.spread_bps[key] = float(usual.spread_bps[s, e])
             if not np.isnan(usual.index_moved[s, e]):
                 plain.index_moved[key] = float(usual.index_moved[s, e])
+            if not np.isnan(usual.anchor_gap_s[s, e]):
+                plain.anchor_gap_s[key] = float(usual.anchor_gap_s[s, e])
             ladder = store.depths.get(exchange, symbol)
             if ladder is not None:
                 plain.ladders[key] = ladder
             for x, sold in enumerate(grid.exchanges):
                 if not np.isnan(since[s, e, x]):
                     plain.since[symbol, exchange, sold] = float(since[s, e, x])
+                if jumped[s, e, x]:
+                    plain.jumped.add((symbol, exchange, sold))
                 if opened[s, e, x]:
                     plain.opened.add((symbol, exchange, sold))
     plain.marks = [
         {(exchange, symbol): float(row[s, e]) for s, symbol in enumerate(grid.symbols)
          for e, exchange in enumerate(grid.exchanges)}
-        for _, row in usual.marks
+        for _, row, _ in usual.marks
     ]  # fmt: skip
-    return Remembered(usual, since, opened, plain)
+    plain.middles = [{symbol: float(row[s]) for s, symbol in enumerate(grid.symbols)} for _, _, row in usual.marks]
+    return Remembered(usual, since, opened, jumped, plain)

@@ -34,6 +34,17 @@ def opened(market: Watched, at: float = 1.0) -> None:
     assert [route[1:] for route in market.detector.episodes.open] == [(name, "okx") for name in EXCHANGES[:3]]
 
 
+def settled(market: Watched, at: float) -> None:
+    """Let three seconds pass after a run of the prices: the median mid has stood for that long."""
+    market.scan(at)
+    market.scan(at + 3.05)
+
+
+def marked(market: Watched, at: float) -> None:
+    """All exchanges say their marks once more."""
+    market.store.write([funding(name, mark_price=100.01, at=NOW + at) for name in EXCHANGES])
+
+
 # -- candidates ------------------------------------------------------------------------------------------------
 
 
@@ -132,14 +143,16 @@ def test_a_book_is_news_of_its_contract_too(market):
 
 
 def test_a_quote_that_the_others_left_behind_is_stale_until_it_speaks(market):
-    """Okx may have died at 100. It says the same once more, at 3 s: it stands there indeed."""
+    """Okx may have died at 100. It says the same once more, at 6.1 s: it stands there indeed. By then the others do."""
     market.bid(2.0, 99.0, "binance", "bybit", "gate")
     market.step(2.0)
     for at in (2.01, 2.5, 2.99):
         market.step(at)
         assert verdict(market.candidate("binance", "okx")) is Verdict.STALE_LEG
-    market.repeat(3.0, "okx")
-    market.step(3.0)
+    settled(market, 2.99)
+    market.repeat(6.05, "binance", "bybit", "gate")
+    market.repeat(6.1, "okx")
+    market.step(6.1)
     found = market.candidate("binance", "okx")
     assert verdict(found) is Verdict.OK
     assert found is not None
@@ -179,8 +192,9 @@ def test_of_two_that_moved_and_two_that_did_not_both_sides_have_to_speak(market)
     market.bid(2.0, 101.0, "bybit", "okx")
     market.step(2.2)
     assert verdict(market.candidate("binance", "okx")) is Verdict.STALE_LEG
-    market.repeat(2.3, "binance")
-    market.step(2.3)
+    settled(market, 2.2)
+    market.repeat(5.5, "binance", "okx")
+    market.step(5.5)
     assert verdict(market.candidate("binance", "okx")) is Verdict.OK
     assert verdict(market.candidate("gate", "okx")) is Verdict.STALE_LEG
 
@@ -191,8 +205,9 @@ def test_without_two_others_both_legs_have_to_speak(market):
     market.bid(2.0, 101.0, "okx")
     market.step(2.2)
     assert verdict(market.candidate("binance", "okx")) is Verdict.STALE_LEG
-    market.repeat(2.3, "binance")
-    market.step(2.3)
+    settled(market, 2.2)
+    market.repeat(5.5, "binance", "okx")
+    market.step(5.5)
     assert verdict(market.candidate("binance", "okx")) is Verdict.OK
 
 
@@ -348,6 +363,12 @@ def test_a_gap_that_a_quarantine_hid_is_followed_when_it_ends(market):
     assert market.step(2.0) == 0  # nothing changed
     found = market.candidate("binance", "okx")
     assert found is not None
+    # Nobody saw it jump: marks have to be read since.
+    assert (found.since, found.verdict, found.actionable) == (NOW + 1.0, Verdict.ANCHOR_SKEWED, False)
+    marked(market, 2.1)
+    market.step(2.1)
+    found = market.candidate("binance", "okx")
+    assert found is not None
     assert (found.since, found.verdict, found.actionable) == (NOW + 1.0, Verdict.OK, True)
 
 
@@ -360,6 +381,9 @@ def test_gaps_of_a_market_whose_feeds_hang_are_lost_and_found_again(market):
     assert {episode.reason for episode in market.detector.episodes.closed} == {Reason.VENUE_LOST}
     market.scan(3.0)
     market.step(3.0)
+    assert verdict(market.candidate("binance", "okx")) is Verdict.ANCHOR_SKEWED  # nobody saw it jump
+    marked(market, 3.1)
+    market.step(3.1)
     assert verdict(market.candidate("binance", "okx")) is Verdict.OK
 
 

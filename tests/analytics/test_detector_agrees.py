@@ -144,16 +144,26 @@ class RandomMarket:
         snapshot, limits = self.store.snapshot(), Limits()
         grid = snapshot.grid
         gaps = Gaps(before.snapshot.grid)
-        gaps.since, gaps.opened = before.since.copy(), before.opened.copy()
+        gaps.since, gaps.opened, gaps.jumped = before.since.copy(), before.opened.copy(), before.jumped.copy()
+        gaps._entry = before_entries(before)
         gaps.on_grid(grid)
         usual = self.detector._usual
         held = self.mask(grid)
         found = edges(snapshot, self.now, limits, self.terms.costs, usual, held=held)
-        gaps.update(np.arange(len(grid.symbols)), found, snapshot["received_time"], self.terms.min_net_bps)
+        gaps.update(np.arange(len(grid.symbols)), found, snapshot.told_at(), self.terms.min_net_bps)
         return judge(
             snapshot, self.now, expected_exits(self.ring, snapshot), limits, self.terms, most=1_000_000, held=held,
-            usual=usual, since=gaps.since, opened=gaps.opened, books=self.store.depths.get, found=found,
+            usual=usual, since=gaps.since, opened=gaps.opened, jumped=gaps.jumped, books=self.store.depths.get,
+            found=found,
         )  # fmt: skip
+
+
+def before_entries(before: Judgement) -> np.ndarray:
+    """The gross edges of an earlier judgement, NaN where the quotes are refused: what its look at the gaps noted."""
+    found = edges(
+        before.snapshot, before.time, before.limits, before.terms.costs, before.usual, before.feeds_alive, before.held
+    )
+    return np.where(found.pair == Verdict.OK, found.entry, np.nan)
 
 
 def shown(judgement: Judgement) -> dict[Route, tuple[object, ...]]:

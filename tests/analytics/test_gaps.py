@@ -40,7 +40,7 @@ class Market:
         found = edges(snapshot, now, Limits(), Costs(), nothing_usual(snapshot.grid, now))
         self.promise = float(found.promise[ROUTE])
         every = np.arange(len(snapshot.symbols))
-        self.gaps.update(every, found, snapshot["received_time"], LEAST_BPS)
+        self.gaps.update(every, found, snapshot.told_at(), LEAST_BPS)
         return float(self.gaps.since[ROUTE])
 
 
@@ -102,6 +102,39 @@ def test_what_was_let_through_is_forgotten_with_its_gap(market):
     assert not market.gaps.opened.any()
 
 
+def test_a_gap_that_one_change_brings_has_jumped(market):
+    """Gross from 5 to 30 bps, 25 of 30 at once; smaller steps within the gap change nothing of that."""
+    market.quotes(-15.0, NOW + 0.1)
+    market.quotes(10.0, NOW + 0.2)
+    assert market.gaps.jumped[ROUTE]
+    market.quotes(10.5, NOW + 0.3)
+    assert market.gaps.jumped[ROUTE]
+
+
+@pytest.mark.parametrize(("before", "jumped"), [(-4.99, False), (-5.0 - 1e-6, True), (-5.01, True)])
+def test_half_of_the_gross_edge_at_once_is_a_jump(market, before, jumped):
+    """The gap opens with 10 + 20 = 30 bps of gross; half of it is 15, so that the look before shows 15, 5 short."""
+    market.quotes(before, NOW + 0.1)
+    market.quotes(10.0, NOW + 0.2)
+    assert market.gaps.jumped[ROUTE] == jumped
+
+
+def test_a_gap_that_opens_in_small_steps_has_crept(market):
+    """Gross 21, 24, 27: never half of it at once, and what follows does not make it a jump."""
+    for k, promise in enumerate((1.0, 4.0, 7.0)):
+        market.quotes(promise, NOW + k / 10)
+    assert not market.gaps.jumped[ROUTE]
+    market.quotes(90.0, NOW + 0.9)
+    assert not market.gaps.jumped[ROUTE]
+
+
+def test_a_gap_of_the_first_look_has_crept(market):
+    """Nobody knows what was before."""
+    market.quotes(9.0, NOW + 0.1)
+    assert not np.isnan(market.gaps.since[ROUTE])
+    assert not market.gaps.jumped[ROUTE]
+
+
 def test_rows_that_are_not_looked_at_keep_their_gaps():
     words = [quote(exchange, price, price + 0.01, symbol) for symbol in ("A-USDT", "B-USDT")
              for exchange, price in (("binance", 100.0), ("bybit", 101.0))]  # fmt: skip
@@ -110,15 +143,16 @@ def test_rows_that_are_not_looked_at_keep_their_gaps():
     for rows in (np.array([0, 1]), np.array([1])):
         cut = store.snapshot().rows(rows)
         found = edges(cut, NOW, Limits(), Costs(), nothing_usual(store.grid, NOW).rows(rows, cut.grid))
-        gaps.update(rows, found, cut["received_time"], LEAST_BPS)
+        gaps.update(rows, found, cut.told_at(), LEAST_BPS)
         assert gaps.since[:, 0, 1].tolist()[: len(rows)] == [NOW] * len(rows)
         closed = dataclasses.replace(found, promise=np.full_like(found.promise, -100.0))
-    gaps.update(np.array([1]), closed, cut["received_time"], LEAST_BPS)
+    gaps.update(np.array([1]), closed, cut.told_at(), LEAST_BPS)
     assert same(gaps.since[:, 0, 1], [NOW, np.nan])
 
 
 def test_another_grid_keeps_the_gaps_of_symbols_that_stay(market):
     """AAA comes before BTC: the gap moves with its symbol. A symbol that goes takes its gap along."""
+    market.quotes(-20.0, NOW)
     opened = market.quotes(9.0, NOW + 0.1)
     market.gaps.opened[ROUTE] = True
     both: SnapshotStore = market.store
@@ -128,6 +162,7 @@ def test_another_grid_keeps_the_gaps_of_symbols_that_stay(market):
     assert market.gaps.since[1, 0, 1] == opened
     assert np.argwhere(~np.isnan(market.gaps.since)).tolist() == [[1, 0, 1]]
     assert np.argwhere(market.gaps.opened).tolist() == [[1, 0, 1]]
+    assert market.gaps.jumped[1, 0, 1]
 
     for exchange in ("binance", "bybit"):
         both.set_instruments(exchange, [instrument(exchange, "AAA-USDT")])

@@ -16,7 +16,7 @@ from tests.analytics.plain import Pair, PlainJudge
 from tests.analytics.random_market import EXCHANGES, random_memory, random_store, some_exit
 from tests.store.scripted import NOW
 
-SEEDS = range(60)
+SEEDS = range(120)
 LIMITS = Limits()
 LEAST_BPS, NOTIONAL = 1.0, 2_000.0
 
@@ -40,6 +40,7 @@ def both(seed: int) -> tuple[Judgement, PlainJudge]:
         usual=known.usual,
         since=known.since,
         opened=known.opened,
+        jumped=known.jumped,
         books=store.depths.get,
     )
     return judgement, PlainJudge(store.snapshot(), NOW, LIMITS, known.plain, expect, LEAST_BPS, NOTIONAL)

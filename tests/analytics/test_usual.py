@@ -12,6 +12,7 @@ from store.snapshot import SnapshotStore
 from tests.store.scripted import NOW, funding, instrument, quote, same, store_of
 
 EXCHANGES = ["binance", "bybit"]
+STANDS = np.array([100.0])  # the median mid, where it does not move
 
 
 def looked(store: SnapshotStore, usual: Usual, now: float, usable: object = None) -> Usual:
@@ -46,7 +47,7 @@ def test_before_the_first_look_nothing_is_usual(store):
     assert np.isnan(usual.spread_bps).all()
     assert np.isnan(usual.index_moved).all()
     assert same(usual.sigma_bps, [SIGMA_FLOOR_BPS])
-    assert same(usual.mark_move_bps(store.snapshot()["mark_price"]), [[0.0, 0.0]])
+    assert same(usual.move_bps(store.snapshot()["mark_price"], np.array([100.0])), [[0.0, 0.0]])
 
 
 def test_an_average_begins_with_the_first_known_value(store):
@@ -109,16 +110,41 @@ def test_the_move_of_a_mark_is_the_furthest_within_three_seconds(store):
         store.write([said(mark_price=mark)])
         usual = looked(store, usual, NOW + second)
     now = np.array([[100.2, 100.0]])
-    assert usual.mark_move_bps(now)[0, 0] == pytest.approx(20.0)
-    assert usual.mark_move_bps(np.array([[100.0, 100.0]]))[0, 0] == pytest.approx((1 - 100.0 / 100.3) * 1e4)
+    assert usual.move_bps(now, STANDS)[0, 0] == pytest.approx(20.0)
+    assert usual.move_bps(np.array([[100.0, 100.0]]), STANDS)[0, 0] == pytest.approx((1 - 100.0 / 100.3) * 1e4)
 
 
 def test_a_mark_of_more_than_three_seconds_ago_is_forgotten(store):
     store.write([said(mark_price=100.0)])
     usual = first_look(store)
     store.write([said(mark_price=101.0)])
-    assert looked(store, usual, NOW + 3.0).mark_move_bps(np.array([[101.0, 100.0]]))[0, 0] == pytest.approx(100.0)
-    assert looked(store, usual, NOW + 3.1).mark_move_bps(np.array([[101.0, 100.0]]))[0, 0] == 0.0
+    assert looked(store, usual, NOW + 3.0).move_bps(np.array([[101.0, 100.0]]), STANDS)[0, 0] == pytest.approx(100.0)
+    assert looked(store, usual, NOW + 3.1).move_bps(np.array([[101.0, 100.0]]), STANDS)[0, 0] == 0.0
+
+
+def test_a_median_mid_that_runs_moves_all_marks_of_its_row(store):
+    """The mid goes from 100 to 100.25, 25 bps, while no mark has said anything; three seconds later that is over."""
+    usual = first_look(store)
+    marks = np.array([[100.0, 100.0]])
+    assert usual.move_bps(marks, np.array([100.25])) == pytest.approx(np.array([[25.0, 25.0]]))
+    assert same(usual.move_bps(marks, np.array([math.nan])), [[0.0, 0.0]])
+    store.write([quoted(99.75, 100.75)])
+    assert same(looked(store, usual, NOW + 3.1).move_bps(marks, np.array([100.25])), [[0.0, 0.0]])
+
+
+def test_a_mark_is_overdue_after_twice_its_usual_distance_and_a_second(store):
+    """Marks at 0, 2 and 7 s: 2 s apart, then 2 + 0.2 * (5 - 2) = 2.6. Due after 2 * 2 + 1 = 5 s, then 6.2 s."""
+    store.write([funding("binance", mark_price=100.0, at=NOW)])
+    usual = first_look(store)
+    assert np.isnan(usual.anchor_due_s).all()
+    store.write([funding("binance", mark_price=100.0, at=NOW + 2.0)])
+    usual = looked(store, usual, NOW + 2.1)
+    assert usual.anchor_due_s[0, 0] == pytest.approx(5.0)
+    assert math.isnan(usual.anchor_due_s[0, 1])  # bybit has spoken once
+    usual = looked(store, usual, NOW + 4.0)
+    assert usual.anchor_due_s[0, 0] == pytest.approx(5.0)  # nothing came
+    store.write([funding("binance", mark_price=100.0, at=NOW + 7.0)])
+    assert looked(store, usual, NOW + 7.0).anchor_due_s[0, 0] == pytest.approx(6.2)
 
 
 # -- indices ---------------------------------------------------------------------------------------------------
@@ -192,5 +218,5 @@ def test_rows_are_cut_in_the_order_asked_for():
     cut = usual.rows(index, store.grid.rows(index))
     assert same(cut.spread_bps, usual.spread_bps[[1, 0]])
     assert same(cut.sigma_bps, usual.sigma_bps[[1, 0]])
-    moves = cut.mark_move_bps(np.array([[11.0, 10.0], [100.0, 100.0]]))
+    moves = cut.move_bps(np.array([[11.0, 10.0], [100.0, 100.0]]), np.array([10.0, 100.0]))
     assert moves == pytest.approx(np.array([[1_000.0, 0.0], [0.0, 0.0]]))  # B, whose mark was 10, then A

@@ -26,11 +26,14 @@ GOOD: dict[str, float | bool] = {
     "exit_samples": 30.0,
     "fresh": 50.0,
     "anchor_age": 1.0,
+    "anchor_due": 3.0,
     "anchor_apart": 1.0,
+    "anchored": True,
     "anchor_move": 1.0,
     "apart": 0.0,
     "sigma": 1.0,
     "told": True,
+    "index_told": True,
     "opened": False,
     "gainful": 1_000.0,
     "behind": 5.0,
@@ -69,8 +72,16 @@ def test_a_leg_that_has_not_spoken_is_stale():
     [
         ({"anchor_apart": 10.0}, Verdict.OK),
         ({"anchor_apart": 10.001}, Verdict.ANCHOR_SKEWED),
-        ({"anchor_age": 15.0}, Verdict.OK),
-        ({"anchor_age": 15.001}, Verdict.ANCHOR_SKEWED),
+        # Nobody knows how often they come, or seldom: 15 s at most.
+        ({"anchor_age": 15.0, "anchor_due": NAN}, Verdict.OK),
+        ({"anchor_age": 15.001, "anchor_due": NAN}, Verdict.ANCHOR_SKEWED),
+        ({"anchor_age": 15.0, "anchor_due": 41.0}, Verdict.OK),
+        ({"anchor_age": 15.001, "anchor_due": 41.0}, Verdict.ANCHOR_SKEWED),
+        # Once a second: due after 2 * 1 + 1 = 3 s.
+        ({"anchor_age": 2.999, "anchor_due": 3.0}, Verdict.OK),
+        ({"anchor_age": 3.0, "anchor_due": 3.0}, Verdict.OK),
+        ({"anchor_age": 3.001, "anchor_due": 3.0}, Verdict.ANCHOR_SKEWED),
+        ({"anchored": False}, Verdict.ANCHOR_SKEWED),
         ({"anchor_age": NAN}, Verdict.ANCHOR_SKEWED),
         ({"anchor_apart": NAN}, Verdict.ANCHOR_SKEWED),
         ({"anchor_move": 20.0}, Verdict.OK),
@@ -79,6 +90,10 @@ def test_a_leg_that_has_not_spoken_is_stale():
 )
 def test_marks_have_to_be_of_a_moment_and_to_stand(changed, verdict):
     assert reason(**changed) is verdict
+
+
+def test_an_index_of_a_closed_market_has_to_move_once_more():
+    assert reason(index_told=False) is Verdict.OFF_HOURS_INDEX
 
 
 def test_the_price_drifts_with_the_root_of_time():
@@ -162,6 +177,7 @@ def test_a_gap_has_to_last_as_long_as_it_takes_to_react(age, verdict):
 # Each spoils the good route for one test alone.
 SPOILT: dict[Verdict, dict[str, float | bool]] = {
     Verdict.STALE_LEG: {"told": False},
+    Verdict.OFF_HOURS_INDEX: {"index_told": False},
     Verdict.ANCHOR_SKEWED: {"anchor_age": 60.0},
     Verdict.ANCHOR_MOVING: {"anchor_move": 60.0},
     Verdict.SKEWED_LEGS: {"apart": 900.0},
