@@ -386,6 +386,7 @@ def _pair_evidence(test: Verdict, routes: Routes, limits: Limits) -> tuple[tuple
     def of(name: str, column: str, unit: str) -> Input:
         return Input(name, _known(float(getattr(routes, column)[0])), unit)
 
+    found: tuple[Input, ...]
     left = _known(float(routes.gross[0] - routes.cost[0]))
     match test:
         case Verdict.STALE_LEG:
