@@ -16,7 +16,7 @@ from tests.analytics.plain import Pair, PlainJudge
 from tests.analytics.random_market import EXCHANGES, random_memory, random_store, some_exit
 from tests.store.scripted import NOW
 
-SEEDS = range(120)
+SEEDS = range(150)
 LIMITS = Limits()
 LEAST_BPS, NOTIONAL = 1.0, 2_000.0
 
@@ -39,7 +39,6 @@ def both(seed: int) -> tuple[Judgement, PlainJudge]:
         Terms(min_net_bps=LEAST_BPS, notional=NOTIONAL),
         usual=known.usual,
         since=known.since,
-        opened=known.opened,
         jumped=known.jumped,
         books=store.depths.get,
     )
