@@ -16,14 +16,14 @@ from analytics.quarantine import Quarantine
 from analytics.terms import Terms
 from benchmarks.truth.books import edge_bps, executable
 from benchmarks.truth.score import Hit, Planted, Route, Span
-from benchmarks.truth.watcher import Watcher
+from benchmarks.truth.watcher import Offer, Watcher
 from benchmarks.truth.wire import Contracts, Line, Wire
 from market.models import AssetClass, Instrument, Pairing, Status
 from simulator.assets import ASSET_BY_KEY
 from simulator.exchanges import load
 from simulator.market import STEP_S, FairPrices, generator
 from simulator.plants.kinds import kinds
-from simulator.plants.market import PlantedMarket
+from simulator.plants.market import BPS, PlantedMarket
 from simulator.plants.parts import log_uniform
 from simulator.plants.plan import Delivery, Director, Plan, Site, Stage, Traits
 from simulator.universe import LIVE, Listing
@@ -229,7 +229,6 @@ class World:
                 exchange=plant.exchange,
                 symbols=frozenset(self._symbol(key) for key in plant.assets),
                 sells=plant.sells,
-                bps=plant.bps,
                 begin=plant.begin,
                 end=plant.end,
             )
@@ -271,16 +270,17 @@ class World:
 
     # -- the truth ---------------------------------------------------------------------------------------------
 
-    def truth(self, route: Route) -> tuple[float, float, float]:
-        """What the true books of a route offer now: costs, edge after them [bps], and coins of the user's notional."""
+    def truth(self, route: Route) -> Offer:
+        """What the true books of a route offer now, for the user's notional."""
         symbol, buy, sell = route
         costs = 2.0 * (FEES_BPS[buy] + FEES_BPS[sell])
         legs = [self._index.get((exchange, symbol)) for exchange in (buy, sell)]
-        if legs[0] is None or legs[1] is None:
-            return costs, float("-inf"), float("nan")
+        if legs[0] is None or legs[1] is None:  # a relay has no book of its own
+            return Offer(costs, float("-inf"), 0.0, float("nan"))
         long, short = self.wire.book(legs[0]), self.wire.book(legs[1])
-        least = costs + self._terms.min_net_bps
-        return costs, edge_bps(long, short) - costs, executable(long, short, least, self._terms.notional)
+        basis = (self.market.scale[legs[1]] / self.market.scale[legs[0]] - 1.0) * BPS
+        size = executable(long, short, costs + self._terms.min_net_bps, self._terms.notional)
+        return Offer(costs, edge_bps(long, short) - costs, float(basis), size)
 
 
 def run_sitting(seed: int, sitting: int, hours: float, say: Callable[[float], None]) -> Run:

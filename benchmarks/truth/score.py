@@ -50,14 +50,13 @@ ACTIONABLE, UNSEEN = "actionable", "no candidate"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planted:
-    """A row of the ledger. sells: whether it is the leg that seems worth selling. bps: how far it is off."""
+    """A row of the ledger. sells: whether it is the leg that seems worth selling."""
 
     kind: str
     real: bool
     exchange: str
     symbols: frozenset[str]
     sells: bool
-    bps: float
     begin: float
     end: float
 
@@ -75,7 +74,7 @@ class Planted:
 
     def explains(self, hit: "Hit") -> bool:
         """Whether there would be nothing to be had without the plant: what it leaves of the true gap does not pay."""
-        return self.kind not in BESIDE or hit.true_edge_bps < self.bps
+        return self.kind not in BESIDE or hit.true_edge_bps < hit.basis_bps
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,8 @@ class Hit:
 
     edge_bps: what was said to be left of the gap at the touch after costs; true_edge_bps: what the true books offered
     then. size: coins as reported; true_size: what the true books would have filled. NaN where there is no true book.
-    later_size, later_true_size: the same LATER_S later, when books have come; NaN if it was over by then.
+    basis_bps: what indices that were bent make of the true edge. later_size, later_true_size: the sizes LATER_S later,
+    when books have come; NaN if it was over by then.
     """
 
     route: Route
@@ -105,6 +105,7 @@ class Hit:
     true_edge_bps: float
     size: float
     true_size: float
+    basis_bps: float = 0.0
     later_size: float = nan
     later_true_size: float = nan
 

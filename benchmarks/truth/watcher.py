@@ -1,7 +1,7 @@
 """What the detector says, step by step, as spans of the same verdict, and the moments at which routes open."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from benchmarks.truth.score import LATER_S, Hit, Route, Span
@@ -27,14 +27,23 @@ class Candidate(Protocol):
     def size(self) -> float: ...
 
 
-Truth = Callable[[Route], tuple[float, float, float]]  # costs, true edge after them [bps], true size [coins]
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What the true books of a route offer. costs_bps: four fees; edge_bps: what they leave of the gap at the touch;
+    basis_bps: how much of it bent indices make; size: what could be filled. [coins]
+    """
+
+    costs_bps: float
+    edge_bps: float
+    basis_bps: float
+    size: float
 
 
 class Watcher:
-    """Follows the candidates of a detector. truth: what the true books of a route offer now."""
+    """Follows the candidates of a detector."""
 
-    def __init__(self, truth: Truth, origin: float) -> None:
-        """origin: what the detector calls the start of the run. [epoch s]"""
+    def __init__(self, truth: Callable[[Route], Offer], origin: float) -> None:
+        """truth: what a route really offers now. origin: what the detector calls the start of the run. [epoch s]"""
         self.spans: list[Span] = []
         self.hits: list[Hit] = []
         self._truth, self._origin = truth, origin
@@ -68,7 +77,7 @@ class Watcher:
         hit = self.hits[number]
         candidate, said = candidates.get(hit.route), self._now.get(hit.route)
         if candidate is not None and said is not None and said[0] == hit.time:
-            _, _, true_size = self._truth(hit.route)
+            true_size = self._truth(hit.route).size
             self.hits[number] = replace(hit, later_size=candidate.size, later_true_size=true_size)
 
     def close(self, time: float) -> None:
@@ -82,16 +91,17 @@ class Watcher:
         self.spans.append(Span(route, begin, time, reason, actionable))
 
     def _hit(self, route: Route, candidate: Candidate, time: float) -> None:
-        costs, true_edge, true_size = self._truth(route)
+        true = self._truth(route)
         self._later.append((time + LATER_S, len(self.hits)))
         self.hits.append(
             Hit(
                 route=route,
                 time=time,
                 since=time if candidate.since is None else candidate.since - self._origin,
-                edge_bps=candidate.gross_bps - costs,
-                true_edge_bps=true_edge,
+                edge_bps=candidate.gross_bps - true.costs_bps,
+                true_edge_bps=true.edge_bps,
+                basis_bps=true.basis_bps,
                 size=candidate.size,
-                true_size=true_size,
+                true_size=true.size,
             )
         )

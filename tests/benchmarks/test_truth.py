@@ -10,14 +10,14 @@ from benchmarks.truth.books import edge_bps, executable
 from benchmarks.truth.market import SOURCE, World
 from benchmarks.truth.report import summary
 from benchmarks.truth.score import Hit, Planted, Score, Span, score
-from benchmarks.truth.watcher import Watcher
+from benchmarks.truth.watcher import Offer, Watcher
 
 NO_RELAYS: frozenset[str] = frozenset()
 ROUTE = ("BTC-USDT", "okx", "gate")
 
 
 def planted(kind: str = "real", begin: float = 10.0, end: float = 20.0, **facts) -> Planted:
-    facts = {"exchange": "gate", "symbols": frozenset({"BTC-USDT"}), "sells": True, "bps": 60.0} | facts
+    facts = {"exchange": "gate", "symbols": frozenset({"BTC-USDT"}), "sells": True} | facts
     return Planted(kind=kind, real=kind == "real", begin=begin, end=end, **facts)
 
 
@@ -80,7 +80,7 @@ def test_an_episode_is_true_only_if_the_true_books_offered_at_least_half_of_what
 
 def test_nothing_with_a_leg_under_a_fake_or_at_a_relay_is_true():
     """A leg under a fake counts in both directions, outside of its life in none."""
-    fake = planted("standing_basis", begin=10.0, end=20.0)
+    fake = planted("implausible", begin=10.0, end=20.0)
     reverse, relayed = ("BTC-USDT", "gate", "okx"), ("BTC-USDT", "okx", "coindcx")
     spans = [stretch(12.0, 13.0), stretch(12.0, 13.0, route=reverse), stretch(25.0, 26.0)]
     spans.append(stretch(25.0, 26.0, route=relayed))
@@ -95,9 +95,10 @@ def test_what_a_standing_basis_leaves_of_a_gap_may_be_had():
     """60 bps of basis: of 70 true ones after costs, 10 would be there without it; of 55, none."""
     basis = planted("standing_basis", begin=0.0, end=100.0)
     spans = [stretch(12.0, 13.0), stretch(32.0, 33.0)]
+    first, second = hit(12.0, 70.0, basis_bps=60.0), hit(32.0, 55.0, basis_bps=60.0)
 
-    fresh = score([basis], spans[:1], [hit(12.0, 70.0)], NO_RELAYS)
-    mixed = score([basis], spans, [hit(12.0, 70.0), hit(32.0, 55.0)], NO_RELAYS)
+    fresh = score([basis], spans[:1], [first], NO_RELAYS)
+    mixed = score([basis], spans, [first, second], NO_RELAYS)
 
     assert (fresh.precision, fresh.pass_rates["standing_basis"]) == (1.0, 0.0)
     assert (mixed.precision, mixed.pass_rates["standing_basis"]) == (0.5, 1.0)
@@ -189,7 +190,7 @@ class Said:
 
 
 def test_the_watcher_joins_what_is_said_again_and_notes_each_opening():
-    watcher = Watcher(lambda route: (20.0, 35.0, 2.5), origin=1_000.0)
+    watcher = Watcher(lambda route: Offer(20.0, 35.0, 0.0, 2.5), origin=1_000.0)
     watcher.look({ROUTE: Said("unconfirmed", False)}, 1.0)
     watcher.look({ROUTE: Said("unconfirmed", False)}, 1.1)
     watcher.look({ROUTE: Said("ok", True)}, 1.2)
