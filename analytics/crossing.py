@@ -114,13 +114,10 @@ class Crossings:
             held=held,
             usual=usual,
             since=gaps.since.copy(),
-            opened=gaps.opened.copy(),
             jumped=gaps.jumped.copy(),
             books=place.books(books),
             found=found,
         )
-        pairs = judged.pairs
-        gaps.opened[pairs.symbol, pairs.buy, pairs.sell] |= pairs.actionable
         return Crossed(rates, judged, place.factor)
 
     def _followed(self, terms: Terms, grid: Grid) -> Gaps:

@@ -144,7 +144,7 @@ class Detector:
             for row in np.flatnonzero((~np.isnan(self._gaps.since)).any(axis=(1, 2))).tolist():
                 self._due.setdefault(row, now)
             usual, gaps = self._usual, self._gaps
-            since, opened, jumped = gaps.since.copy(), gaps.opened.copy(), gaps.jumped.copy()
+            since, jumped = gaps.since.copy(), gaps.jumped.copy()
             held = self._held
         return judge(
             snapshot,
@@ -156,7 +156,6 @@ class Detector:
             held=held,
             usual=usual,
             since=since,
-            opened=opened,
             jumped=jumped,
             books=self._store.depths.get,
             found=found,
@@ -183,7 +182,6 @@ class Detector:
             held=judgement.held,
             usual=replace(judgement.usual, grid=snapshot.grid),
             since=np.where(np.isnan(judgement.since), later - UNFOLLOWED_S, judgement.since),
-            opened=judgement.opened,
             jumped=judgement.jumped | np.isnan(judgement.since),
             books=self._store.depths.get,
         )
@@ -228,12 +226,11 @@ class Detector:
             self._due.pop(row, None)
         if len(s):
             context = Context(
-                self.terms, self.limits, usual, since, self._gaps.opened[rows], self._gaps.jumped[rows],
+                self.terms, self.limits, usual, since, self._gaps.jumped[rows],
                 self._exits.of(snapshot, now), self._store.depths.get,
             )  # fmt: skip
             pairs = judge_routes(snapshot, now, found, context, s, buy, sell)
             codes[s, buy, sell] = np.where(pairs.gap, pairs.verdict, codes[s, buy, sell])
-            self._gaps.opened[rows[s], buy, sell] |= pairs.actionable
             self._follow(snapshot, rows, pairs, now)
         self._note_refused(snapshot, rows, codes, found, now)
         self._codes[rows] = codes

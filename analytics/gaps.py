@@ -22,7 +22,7 @@ JUMP_SHARE = 0.5  # of the gross edge, from one look to the next
 
 class Gaps:
     """The gaps of a market. since: shape (S, E, E), epoch s, NaN where there is none. jumped: which of them came at
-    once. opened: which of them have passed every test. One writer; positions are those of `grid`.
+    once. One writer; positions are those of `grid`.
     """
 
     def __init__(self, grid: Grid) -> None:
@@ -30,19 +30,18 @@ class Gaps:
         width = len(grid.exchanges)
         self.since: Array = np.full((len(grid.symbols), width, width), np.nan)
         self.jumped: Mask = np.zeros(self.since.shape, dtype=bool)
-        self.opened: Mask = np.zeros(self.since.shape, dtype=bool)
         self._entry: Array = np.full(self.since.shape, np.nan)  # gross edges at the last look
 
     def on_grid(self, grid: Grid) -> None:
         """Go over to another grid; the gaps of symbols that stay are kept."""
         if grid is self.grid:
             return
-        old_grid, memories = self.grid, (self.since, self.jumped, self.opened, self._entry)
+        old_grid, memories = self.grid, (self.since, self.jumped, self._entry)
         self.__init__(grid)  # type: ignore[misc]
         kept = [symbol for symbol in grid.symbols if symbol in old_grid.symbol_index]
         to = np.array([grid.symbol_index[symbol] for symbol in kept], dtype=np.intp)
         at = np.array([old_grid.symbol_index[symbol] for symbol in kept], dtype=np.intp)
-        for mine, old in zip((self.since, self.jumped, self.opened, self._entry), memories, strict=True):
+        for mine, old in zip((self.since, self.jumped, self._entry), memories, strict=True):
             mine[to] = old[at]
 
     def update(self, rows: Ints, edges: Edges, told_at: Matrix, least_bps: float) -> None:
@@ -62,4 +61,3 @@ class Gaps:
         self._entry[rows] = np.where(good, edges.entry, np.nan)
         self.jumped[rows] = np.where(stays, self.jumped[rows], jump)
         self.since[rows] = np.where(stays, before, np.where(good & apart, later, np.nan))
-        self.opened[rows] &= ~np.isnan(self.since[rows])

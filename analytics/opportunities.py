@@ -51,7 +51,6 @@ class Judgement:
     limits: Limits
     usual: Usual = field(repr=False)
     since: Array = field(repr=False)
-    opened: Mask = field(repr=False)
     jumped: Mask = field(repr=False)
     held: Mask | None = field(repr=False)
     feeds_alive: bool
@@ -72,7 +71,6 @@ def judge(
     held: Mask | None = None,
     usual: Usual | None = None,
     since: Array | None = None,
-    opened: Mask | None = None,
     jumped: Mask | None = None,
     books: Books = no_books,
     found: Edges | None = None,
@@ -90,7 +88,6 @@ def judge(
         held: Contracts in quarantine, shape (S, E).
         usual: What is usual for each contract; by default nothing is known of it.
         since: When each gap opened, shape (S, E, E) [epoch s]; by default long ago.
-        opened: Which gaps have passed all tests before, same shape; by default none.
         jumped: Which gaps came at once, same shape; by default all.
         books: The order books that are watched.
         found: The edges of this snapshot by the same terms, where they are known already.
@@ -102,7 +99,6 @@ def judge(
         limits=limits,
         usual=nothing_usual(grid, now) if usual is None else on_grid(usual, grid),
         since=np.full(shape, -np.inf) if since is None else since,
-        opened=np.zeros(shape, dtype=bool) if opened is None else opened,
         jumped=np.ones(shape, dtype=bool) if jumped is None else jumped,
         expected_exit=expected_exit,
         books=books,
@@ -143,7 +139,6 @@ def judge(
         limits=limits,
         usual=context.usual,
         since=context.since,
-        opened=context.opened,
         jumped=context.jumped,
         held=held,
         feeds_alive=feeds_alive,
@@ -178,9 +173,7 @@ def judge_one(judgement: Judgement, route: tuple[int, int, int], exits: Expected
     def of_row(_symbol: Ints, b: Ints, e: Ints) -> tuple[Array, Array]:
         return exits(index, b, e)
 
-    context = Context(
-        terms, limits, usual, judgement.since[index], judgement.opened[index], judgement.jumped[index], of_row, books
-    )
+    context = Context(terms, limits, usual, judgement.since[index], judgement.jumped[index], of_row, books)
     pairs = judge_routes(cut, judgement.time, found, context, np.array([0]), np.array([buy]), np.array([sell]))
     return One(cut, judgement.time, found, context, pairs)
 

@@ -99,7 +99,7 @@ class Pairs:
 class Context:
     """What a judgement rests on besides the quotes, all of the same rows as the snapshot.
 
-    usual: what is usual for each contract. since, opened, jumped: of the gaps, shape (S, E, E). expected_exit: what
+    usual: what is usual for each contract. since, jumped: of the gaps, shape (S, E, E). expected_exit: what
     closing is expected to earn. books: the order books that are watched.
     """
 
@@ -107,7 +107,6 @@ class Context:
     limits: Limits
     usual: Usual
     since: Array
-    opened: Mask
     jumped: Mask
     expected_exit: ExpectedExit
     books: Books = no_books
@@ -229,9 +228,8 @@ def routes_of(snapshot: Snapshot, now: float, found: Edges, context: Context, pa
     true_at = snapshot["received_time"] - snapshot["lag_s"]
     mids = np.where(found.good, spreads.mid_price(snapshot["bid_price"], snapshot["ask_price"]), np.nan)
     move = usual.move_bps(snapshot["mark_price"], spreads.row_median(mids))
-    age, due = now - anchored, usual.anchor_due_s
-    overdue = np.where(np.isnan(due), -np.inf, age - due)
-    worse = np.where(overdue[s, buy] >= overdue[s, sell], buy, sell)
+    age, due = now - anchored, np.fmin(usual.anchor_due_s, context.limits.anchor_age_s)
+    worse = np.where((age - due)[s, buy] >= (age - due)[s, sell], buy, sell)
     spread = np.fmax(usual.spread_bps, spreads.quoted_spread_bps(snapshot["bid_price"], snapshot["ask_price"]))
     return Routes(
         least=context.terms.min_net_bps,
@@ -240,7 +238,7 @@ def routes_of(snapshot: Snapshot, now: float, found: Edges, context: Context, pa
         usual_exit=pairs.expected_exit,
         exit_samples=pairs.exit_samples,
         fresh=pairs.fresh,
-        anchor_age=np.where(overdue[s, worse] > 0.0, age[s, worse], np.fmax(age[s, buy], age[s, sell])),
+        anchor_age=age[s, worse],
         anchor_due=due[s, worse],
         anchor_apart=np.abs(anchored[s, buy] - anchored[s, sell]),
         anchor_move=np.fmax(move[s, buy], move[s, sell]),
@@ -249,7 +247,6 @@ def routes_of(snapshot: Snapshot, now: float, found: Edges, context: Context, pa
         sigma=usual.sigma_bps[s],
         told=_told(snapshot, found, s, buy, sell, pairs.since),
         index_told=_index_told(snapshot, usual, s, buy, sell, pairs.since),
-        opened=context.opened[s, buy, sell],
         gainful=pairs.gainful,
         behind=pairs.behind,
         spread=np.fmax(spread[s, buy], spread[s, sell]),

@@ -29,7 +29,7 @@ class Routes:
     anchor_move: the largest of the two marks' and the median mid's latest moves [bps]. apart: between the times of
     which the two quotes are known to be true [s]. sigma: of the price [bps per root second]. told: whether each leg
     that is off the others has said so since the gap opened. index_told: whether the index of what is no coin has moved
-    since, while its market is closed. opened: whether the gap has passed all tests before. gainful: notional that can
+    since, while its market is closed. gainful: notional that can
     be filled at a gain [quote]. behind: from the touch to the next level [bps], NaN where depth is not known. spread:
     the wider of the quoted spreads, now or usually [bps]. age: of the gap [s].
     """
@@ -49,7 +49,6 @@ class Routes:
     sigma: Array
     told: Mask
     index_told: Mask
-    opened: Mask
     gainful: Array
     behind: Array
     spread: Array
@@ -100,12 +99,8 @@ def no_history(routes: Routes, limits: Limits) -> Mask:
 
 
 def standing_basis(routes: Routes, _limits: Limits) -> Mask:
-    """The gap less what the marks explain, or less what closing usually costs, does not pay.
-
-    Marks follow their books: of a gap that has been let through, they explain more and more the longer it lasts.
-    """
-    fresh = np.where(routes.opened, routes.gross, routes.fresh)
-    lasting = np.minimum(fresh, routes.gross + routes.usual_exit)
+    """The gap less what the marks explain, or less what closing usually costs, does not pay."""
+    lasting = np.minimum(routes.fresh, routes.gross + routes.usual_exit)
     return ~(lasting - routes.cost >= routes.least)
 
 

@@ -33,7 +33,6 @@ class Memory:
     anchor_gap_s: dict[tuple[str, str], float] = field(default_factory=dict)
     variance: dict[str, float] = field(default_factory=dict)
     since: dict[tuple[str, str, str], float] = field(default_factory=dict)
-    opened: set[tuple[str, str, str]] = field(default_factory=set)
     jumped: set[tuple[str, str, str]] = field(default_factory=set)
     ladders: dict[tuple[str, str], Ladder] = field(default_factory=dict)
 
@@ -300,7 +299,7 @@ class PlainJudge:
         if samples < limits.exit_samples:
             return Verdict.NO_HISTORY
         fresh = ((short.bid_price / short.mark_price) / (long.ask_price / long.mark_price) - 1) * 1e4
-        if route not in memory.opened and fresh - found.cost < self.least_bps:
+        if fresh - found.cost < self.least_bps:
             return Verdict.STANDING_BASIS
         if left + expected < self.least_bps:
             return Verdict.STANDING_BASIS

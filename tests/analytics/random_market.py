@@ -105,7 +105,6 @@ class Remembered:
 
     usual: Usual
     since: np.ndarray
-    opened: np.ndarray
     jumped: np.ndarray
     plain: Memory
 
@@ -141,7 +140,6 @@ def random_memory(store: SnapshotStore, seed: int) -> Remembered:
     since = rng.choice(
         [np.nan, NOW - 0.02, NOW - 0.15, NOW - 3.0, NOW - 20.0], size=cube, p=[0.05, 0.2, 0.15, 0.2, 0.4]
     )
-    opened = rng.random(cube) < 0.2
     jumped = rng.random(cube) < 0.85
     plain = Memory()
     for s, symbol in enumerate(grid.symbols):
@@ -164,12 +162,10 @@ def random_memory(store: SnapshotStore, seed: int) -> Remembered:
                     plain.since[symbol, exchange, sold] = float(since[s, e, x])
                 if jumped[s, e, x]:
                     plain.jumped.add((symbol, exchange, sold))
-                if opened[s, e, x]:
-                    plain.opened.add((symbol, exchange, sold))
     plain.marks = [
         {(exchange, symbol): float(row[s, e]) for s, symbol in enumerate(grid.symbols)
          for e, exchange in enumerate(grid.exchanges)}
         for _, row, _ in usual.marks
     ]  # fmt: skip
     plain.middles = [{symbol: float(row[s]) for s, symbol in enumerate(grid.symbols)} for _, _, row in usual.marks]
-    return Remembered(usual, since, opened, jumped, plain)
+    return Remembered(usual, since, jumped, plain)

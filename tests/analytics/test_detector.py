@@ -331,9 +331,8 @@ def test_what_else_refuses_it_has_to_last(market):
     assert (episode.closed, episode.reason, episode.detail) == (NOW + 2.0, Reason.REFUSED, "thin_book")
 
 
-def test_marks_that_follow_a_gap_do_not_end_it(market):
-    """The mark of okx creeps up to its book within seconds; that it was fresh once is enough. One that opens with such
-    marks is a basis."""
+def test_marks_that_follow_a_gap_make_it_a_basis(market):
+    """The mark of okx creeps up to its book within seconds: then the gap is no longer fresh, though it was once."""
     opened(market)
     market.store.write([funding("okx", mark_price=100.95, at=NOW + 2.0)])
     market.step(2.0)
@@ -341,11 +340,6 @@ def test_marks_that_follow_a_gap_do_not_end_it(market):
     market.scan(2.1)
     market.scan(5.2)  # the mark has stood for three seconds
     market.step(5.2)
-    assert verdict(market.candidate("binance", "okx")) is Verdict.OK
-    market.bid(6.0, 100.0, "okx")
-    market.step(6.0)
-    market.bid(7.0, 101.0, "okx")
-    market.step(7.2)
     assert verdict(market.candidate("binance", "okx")) is Verdict.STANDING_BASIS
 
 

@@ -144,7 +144,7 @@ class RandomMarket:
         snapshot, limits = self.store.snapshot(), Limits()
         grid = snapshot.grid
         gaps = Gaps(before.snapshot.grid)
-        gaps.since, gaps.opened, gaps.jumped = before.since.copy(), before.opened.copy(), before.jumped.copy()
+        gaps.since, gaps.jumped = before.since.copy(), before.jumped.copy()
         gaps._entry = before_entries(before)
         gaps.on_grid(grid)
         usual = self.detector._usual
@@ -153,7 +153,7 @@ class RandomMarket:
         gaps.update(np.arange(len(grid.symbols)), found, snapshot.told_at(), self.terms.min_net_bps)
         return judge(
             snapshot, self.now, expected_exits(self.ring, snapshot), limits, self.terms, most=1_000_000, held=held,
-            usual=usual, since=gaps.since, opened=gaps.opened, jumped=gaps.jumped, books=self.store.depths.get,
+            usual=usual, since=gaps.since, jumped=gaps.jumped, books=self.store.depths.get,
             found=found,
         )  # fmt: skip
 

@@ -91,17 +91,6 @@ def test_a_quote_that_is_refused_ends_the_gap(market):
     assert np.isnan(market.look(NOW + 10.2))
 
 
-def test_what_was_let_through_is_forgotten_with_its_gap(market):
-    market.quotes(9.0, NOW + 0.1)
-    market.gaps.opened[ROUTE] = True
-    market.quotes(8.0, NOW + 0.2)
-    assert market.gaps.opened[ROUTE]
-    market.quotes(-8.0, NOW + 0.3)
-    assert not market.gaps.opened.any()
-    market.quotes(9.0, NOW + 0.4)
-    assert not market.gaps.opened.any()
-
-
 def test_a_gap_that_one_change_brings_has_jumped(market):
     """Gross from 5 to 30 bps, 25 of 30 at once; smaller steps within the gap change nothing of that."""
     market.quotes(-15.0, NOW + 0.1)
@@ -154,21 +143,18 @@ def test_another_grid_keeps_the_gaps_of_symbols_that_stay(market):
     """AAA comes before BTC: the gap moves with its symbol. A symbol that goes takes its gap along."""
     market.quotes(-20.0, NOW)
     opened = market.quotes(9.0, NOW + 0.1)
-    market.gaps.opened[ROUTE] = True
     both: SnapshotStore = market.store
     both.set_instruments("bybit", [instrument("bybit"), instrument("bybit", "AAA-USDT")])
     market.gaps.on_grid(both.grid)
     assert market.gaps.grid is both.grid
     assert market.gaps.since[1, 0, 1] == opened
     assert np.argwhere(~np.isnan(market.gaps.since)).tolist() == [[1, 0, 1]]
-    assert np.argwhere(market.gaps.opened).tolist() == [[1, 0, 1]]
     assert market.gaps.jumped[1, 0, 1]
 
     for exchange in ("binance", "bybit"):
         both.set_instruments(exchange, [instrument(exchange, "AAA-USDT")])
     market.gaps.on_grid(both.grid)
     assert np.isnan(market.gaps.since).all()
-    assert not market.gaps.opened.any()
 
 
 def test_the_same_grid_changes_nothing(market):

@@ -34,7 +34,6 @@ GOOD: dict[str, float | bool] = {
     "sigma": 1.0,
     "told": True,
     "index_told": True,
-    "opened": False,
     "gainful": 1_000.0,
     "behind": 5.0,
     "spread": 5.0,
@@ -135,9 +134,6 @@ def test_a_few_samples_are_no_history(samples, verdict):
         # What closing usually earns is no excuse for marks that explain the gap.
         ({"fresh": 24.999, "usual_exit": 40.0}, Verdict.STANDING_BASIS),
         # Marks have followed a gap that was let through; the usual exit still counts.
-        ({"fresh": 0.0, "opened": True}, Verdict.OK),
-        ({"fresh": NAN, "opened": True}, Verdict.OK),
-        ({"usual_exit": -25.001, "opened": True}, Verdict.STANDING_BASIS),
     ],
 )
 def test_a_gap_that_marks_or_habit_explain_is_a_basis(changed, verdict):
