@@ -6,15 +6,14 @@ all of it anew: simulated data never mixes with live history.
 """
 
 import logging
-import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -209,31 +208,21 @@ def _opportunities(judgement: Judgement, pairs: Pairs, symbols: tuple[str, ...])
     """Pairs in words and numbers. symbols: what `pairs.symbol` counts."""
     grid = judgement.snapshot.grid
     carried = _carried(judgement, pairs, symbols)
-    columns = {name: _numbers(getattr(pairs, attribute)) for name, attribute in _COLUMNS.items()}
+    columns: dict[str, list[Any]] = {name: _numbers(getattr(pairs, attribute)) for name, attribute in _COLUMNS.items()}
     columns["alive_s"] = _numbers(judgement.time - pairs.since)
     columns |= {name: _numbers(column) for name, column in carried.items()}
-    rows = []
-    for i in range(len(pairs)):
-        symbol = symbols[pairs.symbol[i]]
-        buy, sell = grid.exchanges[pairs.buy[i]], grid.exchanges[pairs.sell[i]]
-        values = {name: column[i] for name, column in columns.items()}
-        verdict = Verdict(int(pairs.verdict[i]))
-        rows.append(
-            Opportunity(
-                id=f"{symbol}:{buy}:{sell}",
-                symbol=symbol,
-                buy=buy,
-                sell=sell,
-                expected_exit_samples=int(pairs.exit_samples[i]),
-                touch_only=bool(pairs.touch_only[i]),
-                verdict=verdict.label,
-                actionable=bool(pairs.actionable[i]),
-                **values,
-            )
-        )
-    return tuple(rows)
+    # A column at a time: a row of its own dict each would cost several times as much.
+    columns["symbol"] = [symbols[s] for s in pairs.symbol.tolist()]
+    columns["buy"], columns["sell"] = ([grid.exchanges[e] for e in legs.tolist()] for legs in (pairs.buy, pairs.sell))
+    columns["id"] = [":".join(route) for route in zip(columns["symbol"], columns["buy"], columns["sell"], strict=True)]
+    columns["expected_exit_samples"] = pairs.exit_samples.astype(int).tolist()
+    columns["touch_only"], columns["actionable"] = pairs.touch_only.tolist(), pairs.actionable.tolist()
+    columns["verdict"] = [_LABELS[code] for code in pairs.verdict.tolist()]
+    in_order = (columns[field.name] for field in fields(Opportunity))
+    return tuple(Opportunity(*row) for row in zip(*in_order, strict=True))
 
 
+_LABELS = {int(verdict): verdict.label for verdict in Verdict}
 _COLUMNS = {
     "net_edge_bps": "net",
     "gross_edge_bps": "entry",
@@ -276,7 +265,10 @@ def _carried(judgement: Judgement, pairs: Pairs, symbols: tuple[str, ...]) -> di
 
 def _numbers(values: Array) -> list[float | None]:
     """Plain numbers for people and JSON; what is not finite is not known."""
-    return [value if math.isfinite(value) else None for value in values.tolist()]
+    numbers: list[float | None] = values.tolist()
+    for i in np.flatnonzero(~np.isfinite(values)).tolist():
+        numbers[i] = None
+    return numbers
 
 
 class Desk:

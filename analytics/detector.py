@@ -30,7 +30,7 @@ Route = tuple[str, str, str]  # symbol, buy, sell
 Ints = NDArray[np.intp]
 
 NO_CANDIDATE = np.int8(-1)
-LOOK_AGAIN_S = 0.1  # at a gap that has not changed: quotes age, books come
+LOOK_AGAIN_S = 0.25  # at a gap that has not changed: quotes age, books come
 WANTED_S = 15.0  # a book is watched for this long after the last gap
 FORGET_EVERY_S = 60.0
 UNFOLLOWED_S = 1.0

@@ -66,7 +66,7 @@ def judge(
     limits: Limits,
     terms: Terms,
     *,
-    most: int = 2_000,
+    most: int = 800,
     feeds_alive: bool = True,
     held: Mask | None = None,
     usual: Usual | None = None,
