@@ -23,7 +23,7 @@ LIVE_RATE, LIVE_SECONDS = 15_000.0, 20.0
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make truth", description=__doc__)
     parser.add_argument("--seeds", type=seeds_of, default=(1, 2, 3), help="numbers with commas between")
-    parser.add_argument("--hours", type=float, default=1.0, help="virtual hours a seed, after the warm-ups")
+    parser.add_argument("--hours", type=float, default=0.5, help="virtual hours a seed, after the warm-ups")
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args(arguments)
     if given.hours < LEAST_H:

@@ -180,7 +180,7 @@ class Coindcx(Exchange):
             memory = self.memories[key] = DepthMemory(depth)
             memory.snapshot(self.book(self.listings[index]))
             memory.last_id = 106_543_328 + 1000 * index + depth
-        elif steps - self.told_at[key] >= BOOK_STEPS:  # nobody has listened
+        elif key not in self.topics and steps - self.told_at[key] >= BOOK_STEPS:  # nobody has listened
             memory.last_id += any(memory.changes(self.book(self.listings[index])))
         else:
             return memory
