@@ -66,7 +66,7 @@ def judge(
     limits: Limits,
     terms: Terms,
     *,
-    most: int = 800,
+    most: int = 1_500,
     feeds_alive: bool = True,
     held: Mask | None = None,
     usual: Usual | None = None,
@@ -107,7 +107,12 @@ def judge(
         found = edges(snapshot, now, limits, terms.costs, context.usual, feeds_alive, held)
     mid = spreads.mid_price(snapshot["bid_price"], snapshot["ask_price"])
     deviation = spreads.deviation_bps(np.where(found.good, mid, np.nan))
-    good = _best(found.promise, found.pair == Verdict.OK, most)
+    fit = found.pair == Verdict.OK
+    with np.errstate(invalid="ignore"):
+        pays = found.promise >= terms.min_net_bps
+    gaps = _best(found.promise, fit & pays, most)
+    # However many gaps there are, the nearest of those that do not pay are among what is looked at.
+    good = np.concatenate([gaps, _best(found.promise, fit & ~pays, max(most - len(gaps), most // 4))])
     refused = _best(found.promise, (found.pair > Verdict.NOT_LISTED) & (found.promise > 0.0), most // 4)
     chosen = np.concatenate([good, refused])
     s, buy, sell = np.unravel_index(chosen, shape) if chosen.size else (np.empty(0, np.intp),) * 3

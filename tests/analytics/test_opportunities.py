@@ -271,7 +271,7 @@ def test_only_the_most_promising_pairs_are_measured():
     whole, some = judged(store), judged(store, most=4)
     good = whole.pairs.verdict == Verdict.OK
     assert same(some.pairs.net[:4], whole.pairs.net[good][:4])
-    assert len(some.pairs) <= 5
+    assert len(some.pairs) <= 6  # four, one of those that do not pay, and one refused
     assert some.funnel.tradable == whole.funnel.tradable
 
 
