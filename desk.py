@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 BEAT_WITHIN_S = 1.5  # a feed thread that has not been heard for this long is stuck, and its quotes with it
 LOOK_S = 30.0  # an order book is watched for this long after the last look at it
-DETECT_EVERY_S = 0.004
+DETECT_EVERY_S = 0.01
 DELAYS = 20_000  # detection delays that are remembered
 AGAIN = 8  # judgements of one view by other terms that are kept
 

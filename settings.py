@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     refresh_ms: int = Field(1_000, ge=200, le=60_000)  # how often pages ask for news
-    judge_every_s: Positive = 0.5  # how often all pairs are judged
+    judge_every_s: Positive = 1.0  # how often all pairs are judged
     stale_after_s: Positive = 10.0  # an older quote makes no opportunity
     max_lag_s: Positive = 1.0  # nor does one that came this late by the exchange's clock
     min_net_bps: Finite = 0.0  # from this net edge on a pair counts as actionable
