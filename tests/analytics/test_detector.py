@@ -89,10 +89,10 @@ def test_a_gap_that_is_gone_before_it_is_confirmed_leaves_nothing(market):
     assert market.detector.episodes.every() == []
 
 
-def test_a_gap_that_stands_is_looked_at_ten_times_a_second(market):
+def test_a_gap_that_stands_is_looked_at_four_times_a_second(market):
     market.bid(1.0, 101.0, "okx")
     market.step(1.2)
-    for at, judged_at in ((1.25, 1.2), (1.31, 1.31), (1.35, 1.31)):
+    for at, judged_at in ((1.4, 1.2), (1.46, 1.46), (1.7, 1.46)):
         assert market.step(at) == 0
         found = market.candidate("binance", "okx")
         assert found is not None
@@ -312,7 +312,7 @@ def test_quotes_that_grow_old_end_it_though_nothing_changes(market):
         market.store.write([funding(name, mark_price=100.01, at=NOW + at) for name in EXCHANGES])
         market.step(at)
     assert ROUTE in market.detector.episodes.open
-    market.step(10.06)
+    market.step(10.21)
     (episode,) = market.detector.episodes.closed
     assert (episode.buy, episode.reason, episode.detail) == ("binance", Reason.QUOTE_STALE, "stale_leg")
     assert len(market.detector.episodes.open) == 2
