@@ -75,31 +75,16 @@ def serve():
         yield start
 
 
-@pytest.fixture(scope="session")
-def chromium(tmp_path_factory):
-    """One browser for all tests: to start it takes longer than most of them."""
+@pytest.fixture
+def browser(tmp_path):
     options = Options()
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
-    yield driver
-    driver.quit()
-
-
-@pytest.fixture
-def browser(chromium, tmp_path):
-    """The browser as when new: each test's server has an origin, and so a storage, of its own."""
     downloads = tmp_path / "downloads"
     downloads.mkdir()
-    chromium.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(downloads)})
-    chromium.get_log("browser")
-    chromium.downloads = downloads
-    yield chromium
-    for extra in chromium.window_handles[1:]:
-        chromium.switch_to.window(extra)
-        chromium.close()
-    chromium.switch_to.window(chromium.window_handles[0])
-    chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    chromium.set_window_size(1600, 1000)
-    chromium.get("about:blank")  # nothing goes on asking a server that is gone
+    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
+    driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
+    driver.downloads = downloads
+    yield driver
+    driver.quit()
