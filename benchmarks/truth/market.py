@@ -278,9 +278,10 @@ class World:
         if legs[0] is None or legs[1] is None:  # a relay has no book of its own
             return Offer(costs, float("-inf"), 0.0, float("nan"))
         long, short = self.wire.book(legs[0]), self.wire.book(legs[1])
-        basis = (self.market.scale[legs[1]] / self.market.scale[legs[0]] - 1.0) * BPS
+        marks = [float(self.market.mark[leg]) / self.listings[leg].unit for leg in legs if leg is not None]
+        basis = (marks[1] / marks[0] - 1.0) * BPS
         size = executable(long, short, costs + self._terms.min_net_bps, self._terms.notional)
-        return Offer(costs, edge_bps(long, short) - costs, float(basis), size)
+        return Offer(costs, edge_bps(long, short) - costs, basis, size)
 
 
 def run_sitting(seed: int, sitting: int, hours: float, say: Callable[[float], None]) -> Run:

@@ -94,7 +94,7 @@ class Hit:
 
     edge_bps: what was said to be left of the gap at the touch after costs; true_edge_bps: what the true books offered
     then. size: coins as reported; true_size: what the true books would have filled. NaN where there is no true book.
-    basis_bps: what indices that were bent make of the true edge. later_size, later_true_size: the sizes LATER_S later,
+    basis_bps: what the true marks explain of the gap. later_size, later_true_size: the sizes LATER_S later,
     when books have come; NaN if it was over by then.
     """
 

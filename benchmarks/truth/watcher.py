@@ -30,7 +30,7 @@ class Candidate(Protocol):
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What the true books of a route offer. costs_bps: four fees; edge_bps: what they leave of the gap at the touch;
-    basis_bps: how much of it bent indices make; size: what could be filled. [coins]
+    basis_bps: how much of it the true marks explain; size: what could be filled. [coins]
     """
 
     costs_bps: float
