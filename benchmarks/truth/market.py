@@ -19,6 +19,7 @@ from benchmarks.truth.score import Hit, Planted, Route, Span
 from benchmarks.truth.watcher import Offer, Watcher
 from benchmarks.truth.wire import Contracts, Line, Wire
 from market.models import AssetClass, Instrument, Pairing, Status
+from settings import Settings
 from simulator.assets import ASSET_BY_KEY
 from simulator.exchanges import load
 from simulator.market import STEP_S, FairPrices, generator
@@ -53,7 +54,8 @@ ODD = 5  # contracts of each odd trait
 ORIGIN = float(calendar.timegm((2026, 11, 14, 0, 0, 0)))  # a Saturday: no stock exchange is open
 WARM_UP_S = 150.0
 REALS_PER_H, FAKES_PER_H = 88, 11
-SCAN_STEPS, WISH_STEPS, SAMPLE_STEPS = round(0.5 / STEP_S), round(0.1 / STEP_S), round(1.0 / STEP_S)
+SCAN_STEPS = round(Settings.model_fields["judge_every_s"].default / STEP_S)  # as often as the app does
+WISH_STEPS, SAMPLE_STEPS = round(0.1 / STEP_S), round(1.0 / STEP_S)
 
 
 @dataclass
