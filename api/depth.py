@@ -5,7 +5,7 @@ Books are read as they are now, not as of the last judgement: each carries its o
 
 import time
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Path, Query, Response
@@ -13,7 +13,8 @@ from pydantic import Field
 
 from analytics.depth import cumulative_notional
 from api import filters as ask
-from api.models import Exchange, Notional, Problem, Quote, Stamp, Symbol, Time, about
+from api.answers import REFUSALS
+from api.models import Exchange, Notional, Quote, Stamp, Symbol, Time, about
 from desk import LOOK_S, Desk, View
 
 DESCRIPTION = (
@@ -21,10 +22,6 @@ DESCRIPTION = (
     " currency per one base coin, sizes base coins, times UTC seconds since 1970, ages seconds. Books are watched while"
     f" somebody looks: the first answer says `waiting`, and {LOOK_S:.0f} s after the last one they are given up."
 )
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    404: {"model": Problem, "description": "There is no such symbol or exchange."},
-    422: {"model": Problem, "description": "A parameter is unknown or its value is wrong."},
-}
 Levels = Annotated[
     tuple[tuple[float, float], ...],
     about("[price, size] of each level, best first. Quote currency per ONE base coin, and base coins."),

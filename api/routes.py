@@ -7,12 +7,12 @@ filtered is written once per view.
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 
 from api import filters as ask
+from api.answers import REFUSALS, Format, add_table, form_of, json_response, table_body, table_response
 from api.depth import add_depth
 from api.detection import add_detection
 from api.episodes import add_episodes
@@ -27,25 +27,16 @@ from api.models import (
     InstrumentRow,
     OpportunityRow,
     PriceRow,
-    Problem,
-    Rows,
     Summary,
 )
 from api.reload import add_reload
-from api.tables import Tables, csv_bytes
+from api.tables import Tables
 from api.terms import TermsQuery, terms_of
 from desk import Desk, price_is_good
 
-Format = Literal["json", "csv"]
 Keep = Callable[[Any], bool]
 
 JUDGED_LATE_S = 5.0  # a judgement older than this means that the desk hangs
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    404: {"model": Problem, "description": "There is no such symbol or exchange."},
-    422: {"model": Problem, "description": "A parameter is unknown or its value is wrong."},
-}
-CSV = {"text/csv": {"schema": {"type": "string"}}}
-CSV_NOTE = " The same as CSV, with a column `source`: the path with `.csv`, or `Accept: text/csv`."
 
 
 class ArbQuery(ask.OpportunityFilters, TermsQuery):
@@ -111,7 +102,7 @@ class Endpoints:
         opportunities = await asyncio.to_thread(tables.warm, "opportunities")
         judgement, grid = tables.view.judgement, tables.grid
         best = opportunities[0] if opportunities and opportunities[0].actionable else None
-        return _json(
+        return json_response(
             tables.stamp
             | {
                 "data_as_of": tables.data_as_of,
@@ -143,7 +134,7 @@ class Endpoints:
             "exchanges_of": len(tables.expected),
             "exchanges": {name: status.state if status else "off" for name, status in tables.status.items()},
         }
-        return _json(content, 503 if status == "down" else 200)
+        return json_response(content, 503 if status == "down" else 200)
 
 
 async def _nowhere(request: Request) -> Response:
@@ -209,14 +200,9 @@ async def _answer(
     request: Request, tables: Tables, name: str, row_type: type, keep: Iterable[Keep], limit: int | None
 ) -> Response:
     """The rows of a table that pass, in the form asked for."""
-    form = _form(request)
+    form = form_of(request)
     body = await asyncio.to_thread(_body, tables, name, row_type, tuple(keep), limit, form)
-    stamp = tables.stamp
-    headers = {"Cache-Control": "no-store", "Vary": "Accept"}
-    if form == "csv":
-        at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(stamp["as_of"]))
-        headers["Content-Disposition"] = f'attachment; filename="perpscope-{name}-{stamp["source"]}-{at}.csv"'
-    return Response(body, headers=headers, media_type="application/json" if form == "json" else "text/csv")
+    return table_response(form, tables.stamp, name, body)
 
 
 def _body(tables: Tables, name: str, row_type: type, keep: tuple[Keep, ...], limit: int | None, form: Format) -> bytes:
@@ -227,38 +213,10 @@ def _body(tables: Tables, name: str, row_type: type, keep: tuple[Keep, ...], lim
     if keep:
         rows = [row for row in rows if all(passes(row) for passes in keep)]
     rows = rows[:limit]
-    if form == "csv":
-        body = csv_bytes(row_type, rows, tables.stamp["source"])
-    else:
-        body = orjson.dumps(tables.stamp | {"count": len(rows), "rows": rows})
+    body = table_body(form, tables.stamp, row_type, rows)
     if whole:
         tables.bodies[name, form] = body
     return body
-
-
-def _json(content: dict[str, Any], status: int = 200) -> Response:
-    return Response(orjson.dumps(content), status, {"Cache-Control": "no-store"}, "application/json")
-
-
-def _form(request: Request) -> Format:
-    """CSV where the path or the client's first choice says so."""
-    if request.url.path.endswith(".csv"):
-        return "csv"
-    best: Format = "json"
-    best_quality = 0.0
-    for choice in request.headers.get("accept", "").split(","):
-        kind, *parameters = (part.strip().lower() for part in choice.split(";"))
-        quality = next((_quality(part[2:]) for part in parameters if part.startswith("q=")), 1.0)
-        if kind in ("text/csv", "application/json") and quality > best_quality:
-            best, best_quality = ("csv" if kind == "text/csv" else "json"), quality
-    return best
-
-
-def _quality(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0
 
 
 # -- the router ------------------------------------------------------------------------------------------------
@@ -268,26 +226,6 @@ def build(desk: Desk) -> APIRouter:
     """The routes over a desk."""
     endpoints = Endpoints(desk)
     api = APIRouter(prefix="/api", tags=["market"], route_class=ask.PlainErrors)
-
-    def table(path: str, row: type, handler: Callable[..., Any], summary: str, description: str) -> None:
-        responses = {200: {"content": CSV}, **REFUSALS}
-        api.add_api_route(
-            f"{path}.csv",
-            handler,
-            summary=f"{summary} as CSV",
-            description=description,
-            response_class=Response,
-            responses=responses,
-            name=f"{handler.__name__}_csv",
-        )
-        api.add_api_route(
-            path,
-            handler,
-            summary=summary,
-            description=description + CSV_NOTE,
-            response_model=Rows[row],  # type: ignore[valid-type]
-            responses=responses,
-        )
 
     api.add_api_route(
         "/health",
@@ -304,35 +242,40 @@ def build(desk: Desk) -> APIRouter:
         response_model=Summary,
         responses={422: REFUSALS[422]},
     )
-    table(
+    add_table(
+        api,
         "/exchanges",
         ExchangeRow,
         endpoints.exchanges,
         "Feeds and latencies",
         "Each exchange's feed. Times are UTC seconds since 1970, latencies seconds over the exchange's floor.",
     )
-    table(
+    add_table(
+        api,
         "/instruments",
         InstrumentRow,
         endpoints.instruments,
         "Listed contracts",
         "Every perpetual listed. Prices are quote currency per one base coin, sizes base coins, fees basis points.",
     )
-    table(
+    add_table(
+        api,
         "/prices/{symbol}",
         PriceRow,
         endpoints.prices_of_symbol,
         "One symbol on all exchanges",
         "The rows of `/api/prices` of one symbol.",
     )
-    table(
+    add_table(
+        api,
         "/prices",
         PriceRow,
         endpoints.prices,
         "Best bids and asks",
         "Prices are quote currency per one base coin, sizes base coins, ages seconds, deviations basis points.",
     )
-    table(
+    add_table(
+        api,
         "/funding",
         FundingRow,
         endpoints.funding,
@@ -340,7 +283,8 @@ def build(desk: Desk) -> APIRouter:
         "Rates are fractions per interval, hourly ones fractions per hour, APR a simple fraction per year."
         " Where the interval is not known, neither are the last two.",
     )
-    table(
+    add_table(
+        api,
         "/arb",
         OpportunityRow,
         endpoints.arb,

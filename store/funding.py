@@ -65,7 +65,7 @@ class FundingLog:
     # -- writing -----------------------------------------------------------------------------------------------
 
     def observe(self, snapshot: Snapshot, now: float) -> None:
-        """Take note of a snapshot as of `now`, epoch s. Meant to be called about twice a second with whole snapshots.
+        """Take note of a snapshot as of `now`, epoch s. Meant to be called about once a second with whole snapshots.
 
         A settlement is recorded when the next funding time moves on after its stamp; one that moves by less than a
         minute, backwards or before its time is none. What was not watched when it fell due is not recorded.
