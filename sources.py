@@ -32,7 +32,7 @@ DEMO_CATALOGUE_EVERY_S = 30.0  # the simulator lists and delists faster than any
 STOP_TIMEOUT_S = 3.0
 
 
-SWITCH_S = 0.002  # a thread that wants to run waits for another one no longer than this
+SWITCH_S = 0.0005  # a thread that wants to run waits for another one no longer than this
 
 
 def tune_interpreter() -> None:

@@ -5,10 +5,12 @@ its best levels always equal the true top.
 """
 
 import random
+from bisect import bisect_left, bisect_right
 
 from simulator.market import ExchangeMarket
 
 BOOK_LEVELS = 420
+IDLE_STEPS = 10
 Levels = list[tuple[int, int]]  # (price in ticks, size in lots), best first
 
 
@@ -18,7 +20,12 @@ class Ladder:
     def __init__(self, sign: int, chance: random.Random) -> None:
         self.sign = sign
         self.sizes: dict[int, int] = {}
+        self._keys: list[int] = []  # prices times sign, so that the best comes first on either side
         self._chance = chance
+
+    def only(self, price: int, lots: int) -> None:
+        """Be one level and no more. [ticks, lots]"""
+        self._keys, self.sizes = [price * self.sign], {price: lots}
 
     def refresh(self, best: int, lots: int, gap: int, floor: int) -> None:
         """Bring the ladder under a new best level.
@@ -29,50 +36,51 @@ class Ladder:
             gap: Typical distance between levels. [ticks]
             floor: Lowest price a level may have. [ticks]
         """
-        sign, chance = self.sign, self._chance
-        better = [price for price in self.sizes if (price - best) * sign <= 0]
-        for price in better:
-            del self.sizes[price]
-        self.sizes[best] = lots
-        ordered = self.ordered()
-        if len(ordered) > 1 and abs(ordered[1] - best) > 3 * gap:
-            self._fill(best, ordered[1], gap, lots)
-        for price in chance.sample(ordered[1:40], k=min(3, max(0, len(ordered) - 1), len(ordered[1:40]))):
+        sign, chance, keys, sizes = self.sign, self._chance, self._keys, self.sizes
+        beaten = bisect_right(keys, best * sign)
+        for key in keys[:beaten]:
+            del sizes[key * sign]
+        keys[:beaten] = [best * sign]
+        sizes[best] = lots
+        near = keys[1:40]
+        if len(keys) > 1 and keys[1] - keys[0] > 3 * gap:
+            self._fill(gap, lots)
+        for key in chance.sample(near, k=min(3, len(near))):
             if chance.random() < 0.25:
-                del self.sizes[price]
+                del sizes[key * sign]
+                del keys[bisect_left(keys, key)]
             else:
-                self.sizes[price] = self._size(lots)
+                sizes[key * sign] = self._size(lots)
         self._extend(gap, lots, floor)
 
-    def _fill(self, best: int, nearest: int, gap: int, lots: int) -> None:
-        price = best
-        while True:
-            price += self.sign * self._chance.randint(1, 2 * gap)
-            if (nearest - price) * self.sign <= 0:
-                return
-            self.sizes[price] = self._size(lots)
+    def _fill(self, gap: int, lots: int) -> None:
+        """Put levels between the best and the next."""
+        key, nearest = self._keys[:2]
+        filled: list[int] = []
+        while (key := key + self._chance.randint(1, 2 * gap)) < nearest:
+            filled.append(key)
+            self.sizes[key * self.sign] = self._size(lots)
+        self._keys[1:1] = filled
 
     def _extend(self, gap: int, lots: int, floor: int) -> None:
-        ordered = self.ordered()
-        for price in ordered[BOOK_LEVELS + 40 :]:
-            del self.sizes[price]
-        price = ordered[-1]
-        for _ in range(BOOK_LEVELS - len(ordered)):
-            price += self.sign * self._chance.randint(1, 2 * gap)
-            if price < floor:
+        keys, sizes, sign = self._keys, self.sizes, self.sign
+        for key in keys[BOOK_LEVELS + 40 :]:
+            del sizes[key * sign]
+        del keys[BOOK_LEVELS + 40 :]
+        key = keys[-1]
+        for _ in range(BOOK_LEVELS - len(keys)):
+            key += self._chance.randint(1, 2 * gap)
+            if key * sign < floor:
                 return
-            self.sizes[price] = self._size(lots)
+            keys.append(key)
+            sizes[key * sign] = self._size(lots)
 
     def _size(self, lots: int) -> int:
         return max(1, int(lots * self._chance.lognormvariate(0.4, 0.9)))
 
-    def ordered(self) -> list[int]:
-        """Prices, best first. [ticks]"""
-        return sorted(self.sizes, reverse=self.sign < 0)
-
     def top(self, count: int) -> Levels:
-        sizes = self.sizes
-        return [(price, sizes[price]) for price in self.ordered()[:count]]
+        sizes, sign = self.sizes, self.sign
+        return [(key * sign, sizes[key * sign]) for key in self._keys[:count]]
 
 
 class Book:
@@ -85,19 +93,22 @@ class Book:
         self.bids = Ladder(-1, chance)
         self.asks = Ladder(1, chance)
         self._refreshed_step = -1
+        self._top: tuple[int, int, int, int] | None = None
 
     def refresh(self) -> None:
-        """Follow the current top; at most once per step of the market."""
+        """Follow the current top; below a top that stands, the levels change every IDLE_STEPS."""
         market, index = self._market, self._index
-        if self._refreshed_step == market.steps:
-            return
-        self._refreshed_step = market.steps
-        if self.bids.sizes and not market.live[index]:
+        if self._refreshed_step == market.steps or (self.bids.sizes and not market.live[index]):
             return  # a halted instrument's book stands still
-        bid, ask = int(market.bid_ticks[index]), int(market.ask_ticks[index])
+        bid, bid_lots = int(market.bid_ticks[index]), int(market.bid_lots[index])
+        ask, ask_lots = int(market.ask_ticks[index]), int(market.ask_lots[index])
+        top = (bid, bid_lots, ask, ask_lots)
+        if top == self._top and market.steps < self._refreshed_step + IDLE_STEPS:
+            return
+        self._refreshed_step, self._top = market.steps, top
         gap = max(1, ask - bid, round(bid * 0.3e-4))
-        self.bids.refresh(bid, int(market.bid_lots[index]), gap, floor=1)
-        self.asks.refresh(ask, int(market.ask_lots[index]), gap, floor=1)
+        self.bids.refresh(bid, bid_lots, gap, floor=1)
+        self.asks.refresh(ask, ask_lots, gap, floor=1)
 
 
 class DepthMemory:

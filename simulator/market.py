@@ -103,6 +103,8 @@ class ExchangeMarket:
         seed: Of the whole simulation.
     """
 
+    premium_bps = (1.0, 9.0)  # standard deviation of a contract's premium: the largest coin's, and that of the smallest
+
     def __init__(self, name: str, listings: Sequence[Listing], fair: FairPrices, seed: int) -> None:
         self.name = name
         self.listings = list(listings)
@@ -123,7 +125,8 @@ class ExchangeMarket:
         self.contract: Floats = np.array([listing.contract for listing in self.listings])
         self.linear = np.array([listing.kind == "linear" for listing in self.listings])
         self._lag = setup.integers(1, 5) + setup.integers(0, 11, count)
-        self._premium_sd = (2 + 23 * tail**1.2) * 1e-4
+        least_bps, most_bps = self.premium_bps
+        self._premium_sd = (least_bps + (most_bps - least_bps) * tail**1.2) * 1e-4
         half_life_s = setup.uniform(20, 240, count)
         self._pull = 1 - 0.5 ** (STEP_S / half_life_s)
         self._kick = self._premium_sd * np.sqrt(2 * self._pull)

@@ -53,8 +53,8 @@ class Touch(Book):
 
     def refresh(self) -> None:
         market, index = self._market, self._index
-        self.bids.sizes = {int(market.bid_ticks[index]): int(market.bid_lots[index])}
-        self.asks.sizes = {int(market.ask_ticks[index]): int(market.ask_lots[index])}
+        self.bids.only(int(market.bid_ticks[index]), int(market.bid_lots[index]))
+        self.asks.only(int(market.ask_ticks[index]), int(market.ask_lots[index]))
 
 
 class Phemex(Exchange):

@@ -43,6 +43,8 @@ class PlantedMarket(ExchangeMarket):
         calm: What is left of the usual premiums, a factor.
     """
 
+    premium_bps = (2.0, 25.0)  # rougher than elsewhere, so that noise has its chance to be taken for a gap
+
     def __init__(self, listings: Sequence[Listing], fair: FairPrices, seed: int, calm: float = 1.0) -> None:
         count = len(listings)
         self.scale: Floats = np.ones(count)
