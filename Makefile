@@ -15,8 +15,17 @@ run: $(VENV)/.run
 demo: $(VENV)/.run
 	$(BIN)/python app.py --source demo --port $(PORT) $(ARGS)
 
+# Most tests wait more than they work, so several run at a time; those that watch a whole app or page have the machine
+# to themselves.
+ALONE := tests/end_to_end tests/browser tests/benchmarks
+
 test: $(VENV)/.dev browser
+ifeq ($(strip $(ARGS)),)
+	$(BIN)/python -m pytest -n 4 --dist loadscope $(addprefix --ignore=,$(ALONE))
+	$(BIN)/python -m pytest $(ALONE)
+else
 	$(BIN)/python -m pytest $(ARGS)
+endif
 
 bench: $(VENV)/.dev browser
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 BEAT_WITHIN_S = 1.5  # a feed thread that has not been heard for this long is stuck, and its quotes with it
 LOOK_S = 30.0  # an order book is watched for this long after the last look at it
-DETECT_EVERY_S = 0.01
+DETECT_EVERY_S, DETECT_WITHIN_S = 0.002, 0.02
 DELAYS = 20_000  # detection delays that are remembered
 AGAIN = 8  # judgements of one view by other terms that are kept
 
@@ -415,6 +415,7 @@ class Desk:
             if market is not self.market:
                 market.end()
                 market = self.market
+            done = began = time.perf_counter()
             try:
                 told = market.detector.step(time.time())
                 done = time.perf_counter()
@@ -422,7 +423,8 @@ class Desk:
             except Exception:
                 logger.exception("what changed could not be judged")  # as above: the next change is judged again
                 self._stop.wait(self.settings.judge_every_s)
-            self._stop.wait(DETECT_EVERY_S)
+            # At most half of the time, so that a machine that is slow gathers more changes and keeps up.
+            self._stop.wait(min(max(done - began, DETECT_EVERY_S), DETECT_WITHIN_S))
         market.end()
 
     def _judge(self, market: Market) -> View:

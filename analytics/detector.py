@@ -108,6 +108,7 @@ class Detector:
         self._due: dict[int, float] = {}  # row -> when to look at it again
         self._wanted: dict[tuple[str, str], tuple[float, float]] = {}  # contract -> last gap, its promise
         self._time = 0.0
+        self._steps = 0
         self._forget_at = 0.0
         self._take_grid(store.grid, self._time)
 
@@ -118,6 +119,7 @@ class Detector:
         self._usual = on_grid(self._usual, grid)
         width = len(grid.exchanges)
         self._codes: Codes = np.full((len(grid.symbols), width, width), NO_CANDIDATE)
+        self._stepped = np.zeros(len(grid.symbols), dtype=np.int64)  # the step in which each row was last judged
         self._held = self._held_now(grid)
         self._due = {}
         self.candidates = {}
@@ -135,17 +137,22 @@ class Detector:
             self._studied = {} if self._tape is None else self._tape.tracked(now)
             snapshot = self._store.snapshot()
             self._on(snapshot.grid, now)
-            self._held = self._held_now(snapshot.grid)
-            found = edges(snapshot, now, self.limits, self.terms.costs, self._usual, feeds_alive, self._held)
-            self._usual = observe(self._usual, snapshot, found.good, now)
-            every = np.arange(len(snapshot.symbols), dtype=np.intp)
-            self._gaps.update(every, found, snapshot.told_at(), self.terms.min_net_bps)
-            # A gap may open without a change: a quarantine ends, an index moves, the feeds are back.
-            for row in np.flatnonzero((~np.isnan(self._gaps.since)).any(axis=(1, 2))).tolist():
-                self._due.setdefault(row, now)
-            usual, gaps = self._usual, self._gaps
+            self._held = held = self._held_now(snapshot.grid)
+            usual, begun = self._usual, self._steps
+        # What is judged on the occasion of a change must not wait for the whole market.
+        found = edges(snapshot, now, self.limits, self.terms.costs, usual, feeds_alive, held)
+        usual = observe(usual, snapshot, found.good, now)
+        with self._lock:
+            if self._gaps.grid is snapshot.grid:
+                self._usual, gaps = usual, self._gaps
+                rows = np.flatnonzero(self._stepped <= begun)  # of the others something newer is known
+                gaps.update(rows, found.rows(rows), snapshot.told_at()[rows], self.terms.min_net_bps)
+                # A gap may open without a change: a quarantine ends, an index moves, the feeds are back.
+                for row in np.flatnonzero((~np.isnan(gaps.since)).any(axis=(1, 2))).tolist():
+                    self._due.setdefault(row, now)
+            else:  # something was listed meanwhile; the next scan is a second away
+                gaps = Gaps(snapshot.grid)
             since, jumped = gaps.since.copy(), gaps.jumped.copy()
-            held = self._held
         return judge(
             snapshot,
             now,
@@ -210,6 +217,8 @@ class Detector:
 
     def _judge_rows(self, changed: Changed, now: float) -> None:
         rows, snapshot = changed.rows, changed.snapshot
+        self._steps += 1
+        self._stepped[rows] = self._steps
         usual = self._usual.rows(rows, snapshot.grid)
         found = edges(snapshot, now, self.limits, self.terms.costs, usual, self._alive, self._held[rows])
         self._gaps.update(rows, found, snapshot.told_at(), self.terms.min_net_bps)

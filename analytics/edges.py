@@ -32,6 +32,10 @@ class Edges:
     cost: Array
     promise: Array
 
+    def rows(self, index: NDArray[np.intp]) -> "Edges":
+        """The same of some rows only."""
+        return Edges(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
+
     @property
     def good(self) -> Mask:
         """Quotes whose price is good, whether or not pairs with them are ranked."""

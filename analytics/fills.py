@@ -1,6 +1,5 @@
 """What of the user's notional a pair would really fill, on the books that are known of it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analytics import size as sizes
@@ -83,11 +82,9 @@ def fillable(long: sizes.Book, short: sizes.Book, notional: float, least_bps: fl
         notional=quantity * mid,
         gainful=gainful * mid,
         capacity=0.0 if capacity is None else capacity.notional,
-        behind_bps=NAN if touch_only else max(_behind(long.asks, True), _behind(short.bids, False)),
+        behind_bps=NAN
+        if touch_only
+        else max(sizes.next_level_gap_bps(long.asks, True), sizes.next_level_gap_bps(short.bids, False)),
         visible=seen * mid,
         touch_only=touch_only,
     )
-
-
-def _behind(side: Sequence[tuple[float, float]], sells: bool) -> float:
-    return sizes.next_level_gap_bps(side, sells)

@@ -125,10 +125,11 @@ def judge_routes(
     if at.size:
         routes = routes_of(snapshot, now, found, context, pairs.ordered(at))
         verdict[at] = first_reasons(routes, limits, TESTS_BEFORE_BOOKS)
-        at = at[verdict[at] == Verdict.OK]
+        kept = verdict[at] == Verdict.OK
+        routes, at = routes.some(kept), at[kept]
     if at.size:
         pairs = _walked(snapshot, context, pairs, at)
-        routes = routes_of(snapshot, now, found, context, pairs.ordered(at))
+        routes = replace(routes, gainful=pairs.gainful[at], behind=pairs.behind[at])
         verdict[at] = first_reasons(routes, limits, TESTS_WITH_BOOKS)
     with np.errstate(invalid="ignore"):
         worth = (pairs.size > 0.0) & (pairs.net >= context.terms.min_net_bps)

@@ -7,7 +7,9 @@ of the two mids at the touch, as everywhere. Nothing is ever made up beyond the 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import floor, inf, isfinite
+from typing import NamedTuple
 
 from analytics.spreads import BPS
 
@@ -28,8 +30,7 @@ class Book:
     min_notional: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A stretch of quantity over which both prices stand still.
 
     until: coins from the start to its end. buy, sell: marginal prices. [quote per coin]
@@ -61,21 +62,26 @@ def mean_mid(long: Book, short: Book) -> float:
     return (long.bids[0][0] + long.asks[0][0] + short.bids[0][0] + short.asks[0][0]) / 4.0
 
 
-def merge(asks: Side, bids: Side) -> list[Step]:
+def merge(asks: Side, bids: Side) -> tuple[Step, ...]:
     """Asks of L and bids of S side by side, as far as both are visible. A level of unknown size (NaN) fills nothing."""
+    return _merged(tuple(asks), tuple(bids))
+
+
+@lru_cache(maxsize=1024)  # one judgement asks several times, and so does the next one of books that stand
+def _merged(asks: Side, bids: Side) -> tuple[Step, ...]:
     steps: list[Step] = []
     i = j = 0
     left_ask = left_bid = taken = 0.0
     while True:
         if not left_ask > 0.0:
             if i == len(asks):
-                return steps
+                return tuple(steps)
             ask, left_ask = asks[i]
             i += 1
             continue
         if not left_bid > 0.0:
             if j == len(bids):
-                return steps
+                return tuple(steps)
             bid, left_bid = bids[j]
             j += 1
             continue

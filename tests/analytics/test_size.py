@@ -193,7 +193,7 @@ def test_a_level_of_unknown_size_fills_nothing(spoilt):
     """A touch whose size the exchange does not tell is no endless supply."""
     unknown = Book(bids=[(101.5, math.nan)], asks=[(100.5, math.nan)])
     legs = (unknown, SHORT) if spoilt == 0 else (LONG, unknown)
-    assert merge(legs[0].asks, legs[1].bids) == []
+    assert merge(legs[0].asks, legs[1].bids) == ()
     assert visible(*legs) == gainful(*legs, 0.0) == 0.0
     assert capacity(*legs, 0.0) is None
 
