@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     overrides: str = ""  # file of overrides of names, units and pairings; empty: none
 
     replay_speed: Positive = 1.0
-    demo_rate: Positive = 3_000.0  # simulated frames/s over all exchanges
+    demo_rate: Positive = 1_500.0  # simulated changes of best prices a second over all exchanges
     demo_instruments: int = Field(470, ge=10, le=1_000)  # simulated perpetuals per exchange
     demo_seed: int = 1
 

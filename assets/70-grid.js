@@ -162,13 +162,14 @@
 
   // Enter opens a row; while the drawer is open, it follows the arrows.
   const drawerOpen = () => document.querySelector(".drawer.open") !== null;
-  let closing = 0;
+  let closesSeen = 0;
+  let closing = false;  // from the wish to close until the next row is opened: focus that goes back opens nothing
 
   function followKeys(api) {
     const choose = node => { if (node && !node.data.heading && !node.isSelected()) node.setSelected(true, true); };
     api.addEventListener("cellKeyDown", told => { if (told.event.key === "Enter") choose(told.node); });
     api.addEventListener("cellFocused", told => {
-      if (told.rowIndex !== null && drawerOpen() && Date.now() - closing > 500) choose(api.getDisplayedRowAtIndex(told.rowIndex));
+      if (told.rowIndex !== null && drawerOpen() && !closing) choose(api.getDisplayedRowAtIndex(told.rowIndex));
     });
   }
 
@@ -178,26 +179,28 @@
     window.dash_ag_grid.getApiAsync(gridId).then(api => { if (!api.isDestroyed()) api.setColumnsVisible(WIDE, !open); });
 
   // Panels below chips and figures: one at a time; closed by Escape, by a click elsewhere.
+  const opened = new Set();
   const panels = () => [...document.querySelectorAll("details.pop[open]")];
+  const close = panel => { panel.open = false; opened.delete(panel.dataset.opens); };
   document.addEventListener("click", event => {
-    for (const panel of panels()) if (!panel.contains(event.target)) panel.open = false;
+    for (const panel of panels()) if (!panel.contains(event.target)) close(panel);
   });
   document.addEventListener("keydown", event => {
     const open = panels();
     if (event.key !== "Escape" || !open.length) return;
     for (const panel of open) {
-      panel.open = false;
+      close(panel);
       if (panel.contains(document.activeElement)) panel.querySelector("summary").focus();
     }
     event.stopImmediatePropagation();
   }, true);
 
   // The drawer's parts are made anew at every tick: what was open or focused is opened and focused again, before paint.
-  const opened = new Set();
+  // The click counts, not the toggle event, which comes later and maybe to a part that a tick has replaced.
   let focused = null;
-  document.addEventListener("toggle", event => {
-    const key = event.target.dataset && event.target.dataset.opens;
-    if (key && event.target.isConnected) opened[event.target.open ? "add" : "delete"](key);
+  document.addEventListener("click", event => {
+    const part = event.target.closest("[data-opens] > summary")?.parentElement;
+    if (part) opened[part.open ? "delete" : "add"](part.dataset.opens);
   }, true);
   document.addEventListener("focusin", event => { focused = event.target.closest("[data-opens]")?.dataset.opens || null; });
   // A press that began on a part which a tick has replaced since is no click for the browser, but it is one for the user.
@@ -258,9 +261,11 @@
         return String(data.columns.id.length);
       },
       select(rows, closes, gridId, selected) {
-        const triggered = window.dash_clientside.callback_context.triggered_id;
-        if (triggered && triggered !== gridId) {
-          closing = Date.now();
+        // A tick that comes with the click is named first, so the clicks are counted.
+        const wish = (closes || 0) > closesSeen;
+        closesSeen = closes || 0;
+        if (wish) {
+          closing = true;
           window.dash_ag_grid.getApiAsync(gridId).then(api => {
             const node = api.getSelectedNodes()[0];
             api.deselectAll();
@@ -277,6 +282,7 @@
         }
         const row = found ? found.id : null;
         if (row === selected) return [window.dash_clientside.no_update, window.dash_clientside.no_update];
+        closing = !row;
         makeRoom(gridId, Boolean(row));
         return [row, row ? "drawer open" : "drawer"];
       },
