@@ -15,14 +15,13 @@ run: $(VENV)/.run
 demo: $(VENV)/.run
 	$(BIN)/python app.py --source demo --port $(PORT) $(ARGS)
 
-# Most tests wait more than they work, so several run at a time; those that watch a whole app or page have the machine
-# to themselves.
-ALONE := tests/end_to_end tests/browser tests/benchmarks
+# Most tests wait more than they work, so several run at a time; a page or the whole app needs the machine for itself.
+APART := tests/browser tests/end_to_end
 
 test: $(VENV)/.dev browser
 ifeq ($(strip $(ARGS)),)
-	$(BIN)/python -m pytest -n 4 --dist loadscope $(addprefix --ignore=,$(ALONE))
-	$(BIN)/python -m pytest $(ALONE)
+	$(BIN)/python -m pytest -n 4 --dist loadscope $(addprefix --ignore=,$(APART))
+	$(BIN)/python -m pytest $(APART)
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif

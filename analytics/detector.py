@@ -19,6 +19,8 @@ from analytics.gaps import Gaps
 from analytics.opportunities import Judgement, judge
 from analytics.quality import Codes, Limits, Verdict
 from analytics.routes import Context, Pairs, judge_routes
+from analytics.runs import Runs
+from analytics.spreads import mid_price
 from analytics.terms import Terms
 from analytics.usual import nothing_usual, observe, on_grid
 from analytics.verdicts import TESTS_WITH_BOOKS
@@ -114,8 +116,9 @@ class Detector:
 
     def _take_grid(self, grid: Grid, now: float) -> None:
         if not hasattr(self, "_gaps"):
-            self._gaps, self._usual = Gaps(grid), nothing_usual(grid, now)
+            self._gaps, self._runs, self._usual = Gaps(grid), Runs(grid), nothing_usual(grid, now)
         self._gaps.on_grid(grid)
+        self._runs.on_grid(grid)
         self._usual = on_grid(self._usual, grid)
         width = len(grid.exchanges)
         self._codes: Codes = np.full((len(grid.symbols), width, width), NO_CANDIDATE)
@@ -139,6 +142,7 @@ class Detector:
             self._on(snapshot.grid, now)
             self._held = held = self._held_now(snapshot.grid)
             usual, begun = self._usual, self._steps
+            middles = self._runs.before(np.arange(len(snapshot.symbols), dtype=np.intp), now)
         # What is judged on the occasion of a change must not wait for the whole market.
         found = edges(snapshot, now, self.limits, self.terms.costs, usual, feeds_alive, held)
         usual = observe(usual, snapshot, found.good, now)
@@ -152,7 +156,7 @@ class Detector:
                     self._due.setdefault(row, now)
             else:  # something was listed meanwhile; the next scan is a second away
                 gaps = Gaps(snapshot.grid)
-            since, jumped = gaps.since.copy(), gaps.jumped.copy()
+            since, jumped, clean = gaps.since.copy(), gaps.jumped.copy(), gaps.clean.copy()
         return judge(
             snapshot,
             now,
@@ -161,9 +165,10 @@ class Detector:
             self.terms,
             feeds_alive=feeds_alive,
             held=held,
-            usual=usual,
+            usual=replace(usual, middles=middles),
             since=since,
             jumped=jumped,
+            clean=clean,
             books=self._store.depths.get,
             found=found,
         )
@@ -176,7 +181,8 @@ class Detector:
         """
         snapshot = judgement.snapshot
         told_at = snapshot.told_at()
-        later = np.fmax(told_at[:, :, None], told_at[:, None, :])
+        unfollowed = np.isnan(judgement.since)
+        opened = np.fmax(told_at[:, :, None], told_at[:, None, :]) - UNFOLLOWED_S
         if terms.fees != judgement.terms.fees:
             snapshot = replace(snapshot, grid=with_fees(snapshot.grid, terms.fees))
         return judge(
@@ -188,8 +194,9 @@ class Detector:
             feeds_alive=judgement.feeds_alive,
             held=judgement.held,
             usual=replace(judgement.usual, grid=snapshot.grid),
-            since=np.where(np.isnan(judgement.since), later - UNFOLLOWED_S, judgement.since),
-            jumped=judgement.jumped | np.isnan(judgement.since),
+            since=np.where(unfollowed, opened, judgement.since),
+            jumped=judgement.jumped | unfollowed,
+            clean=np.where(unfollowed, opened, judgement.clean),
             books=self._store.depths.get,
         )
 
@@ -221,6 +228,9 @@ class Detector:
         self._stepped[rows] = self._steps
         usual = self._usual.rows(rows, snapshot.grid)
         found = edges(snapshot, now, self.limits, self.terms.costs, usual, self._alive, self._held[rows])
+        mids = np.where(found.good, mid_price(snapshot["bid_price"], snapshot["ask_price"]), np.nan)
+        self._runs.look(rows, mids, now)
+        usual = replace(usual, middles=self._runs.before(rows, now))
         self._gaps.update(rows, found, snapshot.told_at(), self.terms.min_net_bps)
         since = self._gaps.since[rows]
         codes = np.full(found.pair.shape, NO_CANDIDATE)
@@ -235,11 +245,15 @@ class Detector:
             self._due.pop(row, None)
         if len(s):
             context = Context(
-                self.terms, self.limits, usual, since, self._gaps.jumped[rows],
+                self.terms, self.limits, usual, since, self._gaps.jumped[rows], self._gaps.clean[rows],
                 self._exits.of(snapshot, now), self._store.depths.get,
             )  # fmt: skip
             pairs = judge_routes(snapshot, now, found, context, s, buy, sell)
             codes[s, buy, sell] = np.where(pairs.gap, pairs.verdict, codes[s, buy, sell])
+            refused = (pairs.verdict != Verdict.OK) & (pairs.verdict != Verdict.UNCONFIRMED)
+            self._gaps.judged(
+                rows[pairs.symbol[pairs.gap]], pairs.buy[pairs.gap], pairs.sell[pairs.gap], refused[pairs.gap], now
+            )
             self._follow(snapshot, rows, pairs, now)
         self._note_refused(snapshot, rows, codes, found, now)
         self._codes[rows] = codes
@@ -306,9 +320,9 @@ class Detector:
                 self.candidates[route] = Candidate(
                     symbol, buy, sell, since, now, verdict, actionable, net, gross, size, notional
                 )
-                if verdict is Verdict.UNCONFIRMED and since + self.limits.reaction_s > now:
+                if verdict is Verdict.UNCONFIRMED:
                     row = int(rows[s])
-                    self._due[row] = min(since + self.limits.reaction_s, self._due[row])
+                    self._due[row] = min(self._gaps.clean[row, b, e] + self.limits.reaction_s, self._due[row])
             if gap and hope:
                 for contract in ((buy, symbol), (sell, symbol)):
                     last, most = self._wanted.get(contract, (now, -np.inf))

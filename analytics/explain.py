@@ -423,4 +423,4 @@ def _pair_evidence(test: Verdict, routes: Routes, limits: Limits) -> tuple[tuple
             found = (of("next level", "behind", "bps"), of("quoted spread", "spread", "bps"))
             return found, (Input("within", limits.alone_bps, "bps"),)
         case _:
-            return (of("gap seen for", "age", "s"),), (Input("at least", limits.reaction_s, "s"),)
+            return (of("nothing else against it for", "age", "s"),), (Input("at least", limits.reaction_s, "s"),)

@@ -21,8 +21,9 @@ JUMP_SHARE = 0.5  # of the gross edge, from one look to the next
 
 
 class Gaps:
-    """The gaps of a market. since: shape (S, E, E), epoch s, NaN where there is none. jumped: which of them came at
-    once. One writer; positions are those of `grid`.
+    """The gaps of a market, all of shape (S, E, E). since: epoch s, NaN where there is none. jumped: which of them came
+    at once. clean: since when nothing but its youth spoke against a gap, epoch s; infinite while something does.
+    One writer; positions are those of `grid`.
     """
 
     def __init__(self, grid: Grid) -> None:
@@ -30,18 +31,19 @@ class Gaps:
         width = len(grid.exchanges)
         self.since: Array = np.full((len(grid.symbols), width, width), np.nan)
         self.jumped: Mask = np.zeros(self.since.shape, dtype=bool)
+        self.clean: Array = np.full(self.since.shape, np.nan)
         self._entry: Array = np.full(self.since.shape, np.nan)  # gross edges at the last look
 
     def on_grid(self, grid: Grid) -> None:
         """Go over to another grid; the gaps of symbols that stay are kept."""
         if grid is self.grid:
             return
-        old_grid, memories = self.grid, (self.since, self.jumped, self._entry)
+        old_grid, memories = self.grid, (self.since, self.jumped, self.clean, self._entry)
         self.__init__(grid)  # type: ignore[misc]
         kept = [symbol for symbol in grid.symbols if symbol in old_grid.symbol_index]
         to = np.array([grid.symbol_index[symbol] for symbol in kept], dtype=np.intp)
         at = np.array([old_grid.symbol_index[symbol] for symbol in kept], dtype=np.intp)
-        for mine, old in zip((self.since, self.jumped, self._entry), memories, strict=True):
+        for mine, old in zip((self.since, self.jumped, self.clean, self._entry), memories, strict=True):
             mine[to] = old[at]
 
     def update(self, rows: Ints, edges: Edges, told_at: Matrix, least_bps: float) -> None:
@@ -60,4 +62,11 @@ class Gaps:
             jump = edges.entry - self._entry[rows] >= JUMP_SHARE * edges.entry
         self._entry[rows] = np.where(good, edges.entry, np.nan)
         self.jumped[rows] = np.where(stays, self.jumped[rows], jump)
-        self.since[rows] = np.where(stays, before, np.where(good & apart, later, np.nan))
+        since = np.where(stays, before, np.where(good & apart, later, np.nan))
+        self.since[rows] = since
+        self.clean[rows] = np.where(stays, self.clean[rows], since)
+
+    def judged(self, rows: Ints, buy: Ints, sell: Ints, refused: Mask, now: float) -> None:
+        """Remember of some gaps, shape (n,), whether something but their youth spoke against them. now: [epoch s]"""
+        clean = self.clean[rows, buy, sell]
+        self.clean[rows, buy, sell] = np.where(refused, np.inf, np.where(clean == np.inf, now, clean))

@@ -52,6 +52,7 @@ class Judgement:
     usual: Usual = field(repr=False)
     since: Array = field(repr=False)
     jumped: Mask = field(repr=False)
+    clean: Array = field(repr=False)
     held: Mask | None = field(repr=False)
     feeds_alive: bool
 
@@ -72,6 +73,7 @@ def judge(
     usual: Usual | None = None,
     since: Array | None = None,
     jumped: Mask | None = None,
+    clean: Array | None = None,
     books: Books = no_books,
     found: Edges | None = None,
 ) -> Judgement:
@@ -89,17 +91,20 @@ def judge(
         usual: What is usual for each contract; by default nothing is known of it.
         since: When each gap opened, shape (S, E, E) [epoch s]; by default long ago.
         jumped: Which gaps came at once, same shape; by default all.
+        clean: Since when nothing but its youth spoke against each gap, same shape; by default since it opened.
         books: The order books that are watched.
         found: The edges of this snapshot by the same terms, where they are known already.
     """
     grid = snapshot.grid
     shape = (len(grid.symbols), len(grid.exchanges), len(grid.exchanges))
+    since = np.full(shape, -np.inf) if since is None else since
     context = Context(
         terms=terms,
         limits=limits,
         usual=nothing_usual(grid, now) if usual is None else on_grid(usual, grid),
-        since=np.full(shape, -np.inf) if since is None else since,
+        since=since,
         jumped=np.ones(shape, dtype=bool) if jumped is None else jumped,
+        clean=since if clean is None else clean,
         expected_exit=expected_exit,
         books=books,
     )
@@ -145,6 +150,7 @@ def judge(
         usual=context.usual,
         since=context.since,
         jumped=context.jumped,
+        clean=context.clean,
         held=held,
         feeds_alive=feeds_alive,
     )
@@ -178,7 +184,8 @@ def judge_one(judgement: Judgement, route: tuple[int, int, int], exits: Expected
     def of_row(_symbol: Ints, b: Ints, e: Ints) -> tuple[Array, Array]:
         return exits(index, b, e)
 
-    context = Context(terms, limits, usual, judgement.since[index], judgement.jumped[index], of_row, books)
+    since, jumped, clean = (memory[index] for memory in (judgement.since, judgement.jumped, judgement.clean))
+    context = Context(terms, limits, usual, since, jumped, clean, of_row, books)
     pairs = judge_routes(cut, judgement.time, found, context, np.array([0]), np.array([buy]), np.array([sell]))
     return One(cut, judgement.time, found, context, pairs)
 

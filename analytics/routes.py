@@ -99,7 +99,7 @@ class Pairs:
 class Context:
     """What a judgement rests on besides the quotes, all of the same rows as the snapshot.
 
-    usual: what is usual for each contract. since, jumped: of the gaps, shape (S, E, E). expected_exit: what
+    usual: what is usual for each contract. since, jumped, clean: of the gaps, shape (S, E, E). expected_exit: what
     closing is expected to earn. books: the order books that are watched.
     """
 
@@ -108,6 +108,7 @@ class Context:
     usual: Usual
     since: Array
     jumped: Mask
+    clean: Array
     expected_exit: ExpectedExit
     books: Books = no_books
 
@@ -251,7 +252,7 @@ def routes_of(snapshot: Snapshot, now: float, found: Edges, context: Context, pa
         gainful=pairs.gainful,
         behind=pairs.behind,
         spread=np.fmax(spread[s, buy], spread[s, sell]),
-        age=now - pairs.since,
+        age=now - np.fmin(context.clean[s, buy, sell], now),
     )
 
 

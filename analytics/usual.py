@@ -28,7 +28,8 @@ class Usual:
     spread_bps: quoted spread, average. index_price: the last; index_moved: when it last changed [epoch s]. open_now:
     whether the market behind the index is open. variance: of the median mid, shape (S,) [bps^2 per s]. middle: that
     median [quote per coin]. anchor_time: when mark and index were last received [epoch s], anchor_gap_s: how far apart
-    they usually come. marks: (time, marks, median mids) of the last LOOK_S, oldest first.
+    they usually come. marks: (time, marks, median mids) of the last LOOK_S, oldest first. middles: more median mids of
+    that time, shape (B, S).
     """
 
     grid: Grid
@@ -42,6 +43,7 @@ class Usual:
     anchor_time: Matrix
     anchor_gap_s: Matrix
     marks: tuple[tuple[float, Matrix, Matrix], ...] = ()
+    middles: Matrix | None = None
 
     @property
     def sigma_bps(self) -> Matrix:
@@ -59,6 +61,8 @@ class Usual:
             for _, mark_before, middle_before in self.marks:
                 np.fmax(move, np.abs(mark_price / mark_before - 1.0) * BPS, out=move)
                 np.fmax(move, (np.abs(middle / middle_before - 1.0) * BPS)[:, None], out=move)
+            if self.middles is not None:
+                np.fmax(move, np.fmax.reduce(np.abs(middle / self.middles - 1.0) * BPS)[:, None], out=move)
         return move
 
     @property
@@ -71,7 +75,8 @@ class Usual:
         """The same of some rows only, as `index` orders them; `grid`: the grid cut likewise."""
         cut = {name: getattr(self, name)[index] for name in _ARRAYS}
         marks = tuple((time, mark[index], middle[index]) for time, mark, middle in self.marks)
-        return replace(self, grid=grid, marks=marks, **cut)
+        middles = None if self.middles is None else self.middles[:, index]
+        return replace(self, grid=grid, marks=marks, middles=middles, **cut)
 
 
 _ARRAYS = ("spread_bps", "index_price", "index_moved", "open_now", "variance", "middle", "anchor_time", "anchor_gap_s")

@@ -41,6 +41,7 @@ SETTLE_S = 25.0  # quiet contracts are confirmed by two polls
 RECOVER_TIMEOUT_S = 60.0
 PAUSE_S = 3.0  # between two faults of an exchange
 TICK_S = 0.2
+JUDGE_EVERY_S = 0.5
 COMPARE_EVERY_S = 0.5
 COMPARE_WITHIN_S = 1.0
 RELAY_FRESH_S = 10.0
@@ -106,7 +107,7 @@ class Suite:
         market = Market(Source("demo", "fault suite"), self.store, self.feed, QuoteRing())
         self._gone_at: dict[tuple[str, str], float] = {}
         self._books: dict[str, tuple[str, ...]] = {}
-        self.desk = Desk(read_settings(None, judge_every_s=TICK_S), lambda _: market)
+        self.desk = Desk(read_settings(None, judge_every_s=JUDGE_EVERY_S), lambda _: market)
 
     def run(self, faults: Sequence[Fault], say: Callable[[str], None]) -> list[Trial]:
         """Every fault at every exchange; exchanges go on independently, each begins with another fault."""
@@ -344,7 +345,7 @@ def run(faults: Sequence[Fault], exchanges: Sequence[str], seed: int, say: Calla
     done: list[Trial] = []
     near = [fault for fault in faults if not fault.network]
     far = [fault for fault in faults if fault.network]
-    with simulator(rate=2_000.0, seed=seed, exchanges=",".join(exchanges)) as (endpoints, _):
+    with simulator(rate=1_000.0, seed=seed, instruments=200, exchanges=",".join(exchanges)) as (endpoints, _):
         control = endpoints["control"]["rest"]
         if far:
             # Before all else: aiohttp reads the trusted certificates when it is first imported.

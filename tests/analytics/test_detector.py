@@ -153,6 +153,8 @@ def test_a_quote_that_the_others_left_behind_is_stale_until_it_speaks(market):
     market.repeat(6.05, "binance", "bybit", "gate")
     market.repeat(6.1, "okx")
     market.step(6.1)
+    assert verdict(market.candidate("binance", "okx")) is Verdict.UNCONFIRMED  # it is beyond doubt only now
+    market.step(6.2)
     found = market.candidate("binance", "okx")
     assert verdict(found) is Verdict.OK
     assert found is not None
@@ -195,6 +197,7 @@ def test_of_two_that_moved_and_two_that_did_not_both_sides_have_to_speak(market)
     settled(market, 2.2)
     market.repeat(5.5, "binance", "okx")
     market.step(5.5)
+    market.step(5.65)
     assert verdict(market.candidate("binance", "okx")) is Verdict.OK
     assert verdict(market.candidate("gate", "okx")) is Verdict.STALE_LEG
 
@@ -208,6 +211,7 @@ def test_without_two_others_both_legs_have_to_speak(market):
     settled(market, 2.2)
     market.repeat(5.5, "binance", "okx")
     market.step(5.5)
+    market.step(5.65)
     assert verdict(market.candidate("binance", "okx")) is Verdict.OK
 
 
@@ -361,6 +365,7 @@ def test_a_gap_that_a_quarantine_hid_is_followed_when_it_ends(market):
     assert (found.since, found.verdict, found.actionable) == (NOW + 1.0, Verdict.ANCHOR_SKEWED, False)
     marked(market, 2.1)
     market.step(2.1)
+    market.step(2.2)
     found = market.candidate("binance", "okx")
     assert found is not None
     assert (found.since, found.verdict, found.actionable) == (NOW + 1.0, Verdict.OK, True)
@@ -378,6 +383,7 @@ def test_gaps_of_a_market_whose_feeds_hang_are_lost_and_found_again(market):
     assert verdict(market.candidate("binance", "okx")) is Verdict.ANCHOR_SKEWED  # nobody saw it jump
     marked(market, 3.1)
     market.step(3.1)
+    market.step(3.2)
     assert verdict(market.candidate("binance", "okx")) is Verdict.OK
 
 

@@ -5,6 +5,8 @@ moment, every gap has the verdict and the numbers that `judge` gives the whole m
 that has just changed, every route that its quotes refuse is refused for the same reason.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -144,16 +146,17 @@ class RandomMarket:
         snapshot, limits = self.store.snapshot(), Limits()
         grid = snapshot.grid
         gaps = Gaps(before.snapshot.grid)
-        gaps.since, gaps.jumped = before.since.copy(), before.jumped.copy()
+        gaps.since, gaps.jumped, gaps.clean = before.since.copy(), before.jumped.copy(), before.clean.copy()
         gaps._entry = before_entries(before)
         gaps.on_grid(grid)
-        usual = self.detector._usual
+        every = np.arange(len(grid.symbols))
+        usual = replace(self.detector._usual, middles=self.detector._runs.before(every, self.now))
         held = self.mask(grid)
         found = edges(snapshot, self.now, limits, self.terms.costs, usual, held=held)
-        gaps.update(np.arange(len(grid.symbols)), found, snapshot.told_at(), self.terms.min_net_bps)
+        gaps.update(every, found, snapshot.told_at(), self.terms.min_net_bps)
         return judge(
             snapshot, self.now, expected_exits(self.ring, snapshot), limits, self.terms, most=1_000_000, held=held,
-            usual=usual, since=gaps.since, jumped=gaps.jumped, books=self.store.depths.get,
+            usual=usual, since=gaps.since, jumped=gaps.jumped, clean=gaps.clean, books=self.store.depths.get,
             found=found,
         )  # fmt: skip
 

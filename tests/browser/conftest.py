@@ -75,16 +75,32 @@ def serve():
         yield start
 
 
-@pytest.fixture
-def browser(tmp_path):
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory):
+    """One browser for all tests: to start it takes longer than most of them."""
     options = Options()
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    downloads = tmp_path / "downloads"
-    downloads.mkdir()
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
     driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
-    driver.downloads = downloads
     yield driver
     driver.quit()
+
+
+@pytest.fixture
+def browser(chromium, tmp_path):
+    """A tab as when new: each test's server has an origin, and so a storage, of its own."""
+    downloads = tmp_path / "downloads"
+    downloads.mkdir()
+    before = chromium.window_handles
+    chromium.switch_to.new_window("tab")
+    chromium.set_window_size(1600, 1000)
+    for handle in before:
+        chromium.switch_to.window(handle)
+        chromium.close()
+    chromium.switch_to.window(chromium.window_handles[0])
+    chromium.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(downloads)})
+    chromium.get_log("browser")
+    chromium.downloads = downloads
+    yield chromium
+    chromium.get("about:blank")  # nothing goes on asking a server that is gone
