@@ -163,3 +163,26 @@ def test_the_same_grid_changes_nothing(market):
     market.gaps.on_grid(market.store.grid)
     assert market.gaps.since is before
     assert market.gaps.since[ROUTE] == opened
+
+
+def test_a_gap_is_clean_from_its_opening_or_from_when_the_last_reason_went(market):
+    """Refused at 1.2 s, free at 1.5 s, refused again at 1.6 s: only from 1.9 s on nothing speaks against it."""
+    market.quotes(6.0, NOW + 1.0)
+    row, buy, sell = np.array([0]), np.array([0]), np.array([1])
+
+    def judged(refused: bool, at: float) -> float:
+        market.gaps.judged(row, buy, sell, np.array([refused]), NOW + at)
+        return float(market.gaps.clean[ROUTE])
+
+    assert market.gaps.clean[ROUTE] == NOW + 1.0
+    assert judged(False, 1.1) == NOW + 1.0
+    assert judged(True, 1.2) == np.inf
+    assert judged(False, 1.5) == judged(False, 1.55) == NOW + 1.5
+    assert judged(True, 1.6) == np.inf
+    assert judged(False, 1.9) == NOW + 1.9
+    market.quotes(7.0, NOW + 2.0)
+    assert market.gaps.clean[ROUTE] == NOW + 1.9
+    market.quotes(0.0, NOW + 3.0)
+    assert np.isnan(market.gaps.clean[ROUTE])
+    market.quotes(6.0, NOW + 4.0)
+    assert market.gaps.clean[ROUTE] == NOW + 4.0
