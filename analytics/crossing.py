@@ -198,7 +198,7 @@ class _Place:
             anchor_time=self.numbers(old.anchor_time),
             anchor_gap_s=self.numbers(old.anchor_gap_s),
             marks=tuple((time, self.numbers(mark) * self.factor, no_middle) for time, mark, _ in old.marks),
-            middles=None,
+            recent=None,
         )
 
     def exits(self, ring: QuoteRing) -> ExpectedExit:

@@ -142,7 +142,7 @@ class Detector:
             self._on(snapshot.grid, now)
             self._held = held = self._held_now(snapshot.grid)
             usual, begun = self._usual, self._steps
-            middles = self._runs.before(np.arange(len(snapshot.symbols), dtype=np.intp), now)
+            recent = self._runs.recent(np.arange(len(snapshot.symbols), dtype=np.intp), now)
         # What is judged on the occasion of a change must not wait for the whole market.
         found = edges(snapshot, now, self.limits, self.terms.costs, usual, feeds_alive, held)
         usual = observe(usual, snapshot, found.good, now)
@@ -165,7 +165,7 @@ class Detector:
             self.terms,
             feeds_alive=feeds_alive,
             held=held,
-            usual=replace(usual, middles=middles),
+            usual=replace(usual, recent=recent),
             since=since,
             jumped=jumped,
             clean=clean,
@@ -229,9 +229,9 @@ class Detector:
         usual = self._usual.rows(rows, snapshot.grid)
         found = edges(snapshot, now, self.limits, self.terms.costs, usual, self._alive, self._held[rows])
         mids = np.where(found.good, mid_price(snapshot["bid_price"], snapshot["ask_price"]), np.nan)
-        self._runs.look(rows, mids, now)
-        usual = replace(usual, middles=self._runs.before(rows, now))
-        self._gaps.update(rows, found, snapshot.told_at(), self.terms.min_net_bps)
+        told_at = snapshot.told_at()
+        self._runs.look(rows, mids, told_at, now)
+        self._gaps.update(rows, found, told_at, self.terms.min_net_bps)
         since = self._gaps.since[rows]
         codes = np.full(found.pair.shape, NO_CANDIDATE)
         with np.errstate(invalid="ignore"):
@@ -244,6 +244,7 @@ class Detector:
         for row in rows.tolist():
             self._due.pop(row, None)
         if len(s):
+            usual = replace(usual, recent=self._runs.recent(rows, now))
             context = Context(
                 self.terms, self.limits, usual, since, self._gaps.jumped[rows], self._gaps.clean[rows],
                 self._exits.of(snapshot, now), self._store.depths.get,

@@ -229,7 +229,7 @@ def routes_of(snapshot: Snapshot, now: float, found: Edges, context: Context, pa
     anchored = snapshot["funding_received_time"]
     true_at = snapshot["received_time"] - snapshot["lag_s"]
     mids = np.where(found.good, spreads.mid_price(snapshot["bid_price"], snapshot["ask_price"]), np.nan)
-    move = usual.move_bps(snapshot["mark_price"], spreads.row_median(mids))
+    move = usual.move_bps(snapshot["mark_price"], mids)
     age, due = now - anchored, np.fmin(usual.anchor_due_s, context.limits.anchor_age_s)
     worse = np.where((age - due)[s, buy] >= (age - due)[s, sell], buy, sell)
     spread = np.fmax(usual.spread_bps, spreads.quoted_spread_bps(snapshot["bid_price"], snapshot["ask_price"]))
@@ -247,7 +247,7 @@ def routes_of(snapshot: Snapshot, now: float, found: Edges, context: Context, pa
         anchored=context.jumped[s, buy, sell] | (np.minimum(anchored[s, buy], anchored[s, sell]) >= pairs.since),
         apart=np.abs(true_at[s, buy] - true_at[s, sell]),
         sigma=usual.sigma_bps[s],
-        told=_told(snapshot, found, s, buy, sell, pairs.since),
+        told=_told(snapshot, mids, usual, s, buy, sell, pairs.since),
         index_told=_index_told(snapshot, usual, s, buy, sell, pairs.since),
         gainful=pairs.gainful,
         behind=pairs.behind,
@@ -256,23 +256,27 @@ def routes_of(snapshot: Snapshot, now: float, found: Edges, context: Context, pa
     )
 
 
-def _told(snapshot: Snapshot, found: Edges, s: Ints, buy: Ints, sell: Ints, since: Array) -> Mask:
+def _told(snapshot: Snapshot, mids: Array, usual: Usual, s: Ints, buy: Ints, sell: Ints, since: Array) -> Mask:
     """Whether each leg that stands off the others has said so since the gap opened, shape (n,).
 
-    What the others say is the median of their good mids; without two of them, either leg may be the one that died.
+    What the others say is the median of their good mids; without two of them, either leg may be the one that died. A
+    leg that has spoken since, and that the market then left behind by a good part of the gap, has to speak again.
     """
     bid, ask, told_at = snapshot["bid_price"], snapshot["ask_price"], snapshot.told_at()
-    mids = np.where(found.good, (bid + ask) / 2.0, np.nan)[s]
+    beside = mids[s]
     n = np.arange(len(s))
-    mids[n, buy] = mids[n, sell] = np.nan
-    others = spreads.row_median(mids)
-    few = np.sum(~np.isnan(mids), axis=1) < LEAST_OTHERS
+    beside[n, buy] = beside[n, sell] = np.nan
+    others = spreads.row_median(beside)
+    few = np.sum(~np.isnan(beside), axis=1) < LEAST_OTHERS
     with np.errstate(invalid="ignore"):
         least = OFF_SHARE * (bid[s, sell] - ask[s, buy])
         long_told = (told_at[s, buy] >= since - TOLD_S) | (others - ask[s, buy] <= least)
         short_told = (told_at[s, sell] >= since - TOLD_S) | (bid[s, sell] - others <= least)
         both = np.minimum(told_at[s, buy], told_at[s, sell]) >= since - TOLD_S
-    told: Mask = np.where(few, both, long_told & short_told)
+        told: Mask = np.where(few, both, long_told & short_told)
+        if usual.recent is not None:
+            moved = spreads.row_median(mids)[:, None] - usual.recent.spoken
+            told &= few | ~((moved[s, buy] > least) | (-moved[s, sell] > least))
     return told
 
 

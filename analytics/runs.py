@@ -1,60 +1,106 @@
-"""Where the median mid of each symbol was over the last seconds, as told by every look at a change.
+"""What each exchange's mid was over the last seconds, and what the others said when it last spoke.
 
 Marks come once in a while and the whole market is looked at once a second; a run of all books begins between. The
-memory is coarse: of every `BUCKET_S` it keeps the median that was in force when the first change of it came.
+memory is told of every look at a change, and coarse: of every `BUCKET_S` it keeps what was in force when the first
+change of it came.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.spreads import row_median
-from analytics.usual import LOOK_S
+from analytics.spreads import BPS, row_median
 from store.snapshot import Grid, Matrix
 
 Ints = NDArray[np.intp]
 
+LOOK_S = 3.0  # over which a run is looked for
 BUCKET_S = 0.25
 BUCKETS = round(LOOK_S / BUCKET_S)
-LEAST_MIDS = 3  # of two, either may be the one that jumps
+LEAST_RUNNERS = 2  # one that goes its own way is no run
+RUNNERS_SHARE = 1.0 / 3.0
+
+
+@dataclass(frozen=True)
+class Recent:
+    """Of the last `LOOK_S`, shape (S, E). [quote per coin] NaN where nothing is known.
+
+    low, high: least and greatest mid. spoken: the median of all mids when each quote was last told.
+    """
+
+    low: Matrix
+    high: Matrix
+    spoken: Matrix
+
+    def rows(self, index: Ints) -> "Recent":
+        """The same of some rows only."""
+        return Recent(self.low[index], self.high[index], self.spoken[index])
+
+    def run_bps(self, mids: Matrix) -> Matrix:
+        """How far at least a third of the exchanges, and two, have run the same way, shape (S,). [bps] mids: as of now.
+
+        A median tells later: at the beginning of a run most books still stand.
+        """
+        with np.errstate(invalid="ignore", divide="ignore"):
+            up, down = (mids / self.low - 1.0) * BPS, (1.0 - mids / self.high) * BPS
+        run: Matrix = np.fmax(_of_many(up), _of_many(down))
+        return run
+
+
+def _of_many(move: Matrix) -> Matrix:
+    """The move that is reached by a third of the known ones, and by `LEAST_RUNNERS`; 0 where fewer are known."""
+    known = ~np.isnan(move)
+    ordered = -np.sort(-np.where(known, move, -np.inf), axis=1)
+    place = np.maximum(np.ceil(known.sum(axis=1) * RUNNERS_SHARE), LEAST_RUNNERS).astype(np.intp) - 1
+    reached = ordered[np.arange(len(move)), np.minimum(place, move.shape[1] - 1)]
+    return np.where(place < known.sum(axis=1), np.maximum(reached, 0.0), 0.0)
 
 
 class Runs:
-    """Medians of a market by time. One writer; positions are those of `grid`."""
+    """The memory behind `Recent`. One writer; positions are those of `grid`."""
 
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
-        count = len(grid.symbols)
-        self._last: Matrix = np.full(count, np.nan)
-        self._middle: Matrix = np.full((BUCKETS, count), np.nan)
-        self._time: Matrix = np.full((BUCKETS, count), -np.inf)
+        shape = grid.listed.shape
+        self._last: Matrix = np.full(shape, np.nan)
+        self._mids: Matrix = np.full((BUCKETS, *shape), np.nan)
+        self._time: Matrix = np.full((BUCKETS, shape[0]), -np.inf)
+        self._told_at: Matrix = np.full(shape, np.nan)
+        self._spoken: Matrix = np.full(shape, np.nan)
 
     def on_grid(self, grid: Grid) -> None:
         """Go over to another grid; what is known of symbols that stay is kept."""
         if grid is self.grid:
             return
-        old_grid, memories = self.grid, (self._last, self._middle, self._time)
+        old_grid, old = self.grid, (self._last, self._told_at, self._spoken)
+        old_buckets = (self._mids, self._time)
         self.__init__(grid)  # type: ignore[misc]
         kept = [symbol for symbol in grid.symbols if symbol in old_grid.symbol_index]
         to = np.array([grid.symbol_index[symbol] for symbol in kept], dtype=np.intp)
         at = np.array([old_grid.symbol_index[symbol] for symbol in kept], dtype=np.intp)
-        for mine, old in zip((self._last, self._middle, self._time), memories, strict=True):
-            mine[..., to] = old[..., at]
+        for mine, before in zip((self._last, self._told_at, self._spoken), old, strict=True):
+            mine[to] = before[at]
+        for mine, before in zip((self._mids, self._time), old_buckets, strict=True):
+            mine[:, to] = before[:, at]
 
-    def look(self, rows: Ints, mids: Matrix, now: float) -> None:
-        """Take over the good mids of some rows, shape (D, E), NaN where there is none. now: [epoch s]"""
-        known = np.sum(~np.isnan(mids), axis=1) >= LEAST_MIDS
-        middle = np.where(known, row_median(mids), np.nan)
-        bucket = int(now / BUCKET_S) % BUCKETS
-        first = rows[now - self._time[bucket, rows] >= BUCKET_S]
-        self._middle[bucket, first] = self._last[first]
-        self._time[bucket, first] = now
-        self._last[rows] = middle
-
-    def before(self, rows: Ints, now: float) -> Matrix:
-        """Medians of the last `LOOK_S`, shape (B, D), NaN where none is known, then or now. [quote per coin]
+    def look(self, rows: Ints, mids: Matrix, told_at: Matrix, now: float) -> None:
+        """Take over the good mids of some rows and when each quote was told, shape (D, E); NaN where there is none.
 
         now: [epoch s]
         """
-        recent = (now - self._time[:, rows] <= LOOK_S) & ~np.isnan(self._last[rows])
-        middle: Matrix = np.where(recent, self._middle[:, rows], np.nan)
-        return middle
+        bucket = int(now / BUCKET_S) % BUCKETS
+        first = rows[now - self._time[bucket, rows] >= BUCKET_S]
+        self._mids[bucket, first] = self._last[first]
+        self._time[bucket, first] = now
+        self._last[rows] = mids
+        anew = ~(told_at == self._told_at[rows])
+        self._told_at[rows] = told_at
+        self._spoken[rows] = np.where(anew, row_median(mids)[:, None], self._spoken[rows])
+
+    def recent(self, rows: Ints, now: float) -> Recent:
+        """What is known of some rows. now: [epoch s]"""
+        old = now - self._time[:, rows] > LOOK_S
+        mids = self._mids[:, rows]
+        mids[old] = np.nan
+        return Recent(np.fmin.reduce(mids), np.fmax.reduce(mids), self._spoken[rows])

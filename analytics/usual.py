@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.runs import LOOK_S, Recent
 from analytics.spreads import BPS, quoted_spread_bps, row_median
 from market.hours import is_open
 from market.models import AssetClass
 from store.snapshot import Grid, Matrix, Snapshot
 
-LOOK_S = 3.0  # over which marks are looked at for movement
 HALF_LIFE_S = 60.0
 GAP_WEIGHT = 0.2  # of the last distance between two marks in the average of them
 ANCHOR_GAPS, ANCHOR_SLACK_S = 2.0, 1.0  # a mark is overdue after so many of its usual distances, and a little
@@ -28,8 +28,8 @@ class Usual:
     spread_bps: quoted spread, average. index_price: the last; index_moved: when it last changed [epoch s]. open_now:
     whether the market behind the index is open. variance: of the median mid, shape (S,) [bps^2 per s]. middle: that
     median [quote per coin]. anchor_time: when mark and index were last received [epoch s], anchor_gap_s: how far apart
-    they usually come. marks: (time, marks, median mids) of the last LOOK_S, oldest first. middles: more median mids of
-    that time, shape (B, S).
+    they usually come. marks: (time, marks, median mids) of the last LOOK_S, oldest first. recent: what every look at
+    a change knows of that time.
     """
 
     grid: Grid
@@ -43,26 +43,27 @@ class Usual:
     anchor_time: Matrix
     anchor_gap_s: Matrix
     marks: tuple[tuple[float, Matrix, Matrix], ...] = ()
-    middles: Matrix | None = None
+    recent: Recent | None = None
 
     @property
     def sigma_bps(self) -> Matrix:
         """Standard deviation of the price over one second, shape (S,). [bps per root second]"""
         return np.fmax(np.sqrt(self.variance), SIGMA_FLOOR_BPS)
 
-    def move_bps(self, mark_price: Matrix, middle: Matrix) -> Matrix:
-        """The furthest that each mark, or the median mid of its symbol, has come from where it was in the last LOOK_S.
+    def move_bps(self, mark_price: Matrix, mids: Matrix) -> Matrix:
+        """The furthest that each mark, or the mids of its symbol, have come from where they were in the last LOOK_S.
 
-        mark_price: shape (S, E), middle: shape (S,), as they are now. [bps] 0 where nothing is known. The mids tell of
-        a run before the marks do, which come once in a while only.
+        mark_price, mids: shape (S, E), as they are now, mids NaN where they are not good. [bps] 0 where nothing is
+        known. The mids tell of a run before the marks do, which come once in a while only.
         """
         move = np.zeros(mark_price.shape)
+        middle = row_median(mids)
         with np.errstate(invalid="ignore", divide="ignore"):
             for _, mark_before, middle_before in self.marks:
                 np.fmax(move, np.abs(mark_price / mark_before - 1.0) * BPS, out=move)
                 np.fmax(move, (np.abs(middle / middle_before - 1.0) * BPS)[:, None], out=move)
-            if self.middles is not None:
-                np.fmax(move, np.fmax.reduce(np.abs(middle / self.middles - 1.0) * BPS)[:, None], out=move)
+        if self.recent is not None:
+            np.fmax(move, self.recent.run_bps(mids)[:, None], out=move)
         return move
 
     @property
@@ -75,8 +76,8 @@ class Usual:
         """The same of some rows only, as `index` orders them; `grid`: the grid cut likewise."""
         cut = {name: getattr(self, name)[index] for name in _ARRAYS}
         marks = tuple((time, mark[index], middle[index]) for time, mark, middle in self.marks)
-        middles = None if self.middles is None else self.middles[:, index]
-        return replace(self, grid=grid, marks=marks, middles=middles, **cut)
+        recent = None if self.recent is None else self.recent.rows(index)
+        return replace(self, grid=grid, marks=marks, recent=recent, **cut)
 
 
 _ARRAYS = ("spread_bps", "index_price", "index_moved", "open_now", "variance", "middle", "anchor_time", "anchor_gap_s")

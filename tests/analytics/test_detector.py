@@ -168,6 +168,21 @@ def test_a_quote_that_jumped_itself_is_alive(market):
     assert verdict(market.candidate("binance", "okx")) is Verdict.OK
 
 
+def test_a_quote_that_the_market_left_behind_since_it_spoke_has_to_speak_again(market):
+    """Okx jumps to 101 and is alive. Then the others fall by 0.3 of 1.28, which is nothing, and by 0.6 of 1.58."""
+    market.bid(1.0, 101.0, "okx")
+    market.step(1.2)
+    market.bid(1.3, 99.7, "binance", "bybit", "gate")
+    market.step(1.3)
+    assert verdict(market.candidate("binance", "okx")) is not Verdict.STALE_LEG
+    market.bid(1.6, 99.4, "binance", "bybit", "gate")
+    market.step(1.6)
+    assert verdict(market.candidate("binance", "okx")) is Verdict.STALE_LEG
+    market.repeat(1.7, "okx")
+    market.step(1.7)
+    assert verdict(market.candidate("binance", "okx")) is not Verdict.STALE_LEG
+
+
 @pytest.mark.parametrize(
     ("stands", "moves", "wanted"),
     [

@@ -150,7 +150,7 @@ class RandomMarket:
         gaps._entry = before_entries(before)
         gaps.on_grid(grid)
         every = np.arange(len(grid.symbols))
-        usual = replace(self.detector._usual, middles=self.detector._runs.before(every, self.now))
+        usual = replace(self.detector._usual, recent=self.detector._runs.recent(every, self.now))
         held = self.mask(grid)
         found = edges(snapshot, self.now, limits, self.terms.costs, usual, held=held)
         gaps.update(every, found, snapshot.told_at(), self.terms.min_net_bps)

@@ -12,7 +12,7 @@ from store.snapshot import SnapshotStore
 from tests.store.scripted import NOW, funding, instrument, quote, same, store_of
 
 EXCHANGES = ["binance", "bybit"]
-STANDS = np.array([100.0])  # the median mid, where it does not move
+STANDS = np.array([[100.0, 100.0]])  # the median mid, where it does not move
 
 
 def looked(store: SnapshotStore, usual: Usual, now: float, usable: object = None) -> Usual:
@@ -47,7 +47,7 @@ def test_before_the_first_look_nothing_is_usual(store):
     assert np.isnan(usual.spread_bps).all()
     assert np.isnan(usual.index_moved).all()
     assert same(usual.sigma_bps, [SIGMA_FLOOR_BPS])
-    assert same(usual.move_bps(store.snapshot()["mark_price"], np.array([100.0])), [[0.0, 0.0]])
+    assert same(usual.move_bps(store.snapshot()["mark_price"], np.array([[100.0, 100.0]])), [[0.0, 0.0]])
 
 
 def test_an_average_begins_with_the_first_known_value(store):
@@ -126,10 +126,10 @@ def test_a_median_mid_that_runs_moves_all_marks_of_its_row(store):
     """The mid goes from 100 to 100.25, 25 bps, while no mark has said anything; three seconds later that is over."""
     usual = first_look(store)
     marks = np.array([[100.0, 100.0]])
-    assert usual.move_bps(marks, np.array([100.25])) == pytest.approx(np.array([[25.0, 25.0]]))
-    assert same(usual.move_bps(marks, np.array([math.nan])), [[0.0, 0.0]])
+    assert usual.move_bps(marks, np.array([[100.25, 100.25]])) == pytest.approx(np.array([[25.0, 25.0]]))
+    assert same(usual.move_bps(marks, np.array([[math.nan, math.nan]])), [[0.0, 0.0]])
     store.write([quoted(99.75, 100.75)])
-    assert same(looked(store, usual, NOW + 3.1).move_bps(marks, np.array([100.25])), [[0.0, 0.0]])
+    assert same(looked(store, usual, NOW + 3.1).move_bps(marks, np.array([[100.25, 100.25]])), [[0.0, 0.0]])
 
 
 def test_a_mark_is_overdue_after_twice_its_usual_distance_and_a_second(store):
@@ -218,5 +218,5 @@ def test_rows_are_cut_in_the_order_asked_for():
     cut = usual.rows(index, store.grid.rows(index))
     assert same(cut.spread_bps, usual.spread_bps[[1, 0]])
     assert same(cut.sigma_bps, usual.sigma_bps[[1, 0]])
-    moves = cut.move_bps(np.array([[11.0, 10.0], [100.0, 100.0]]), np.array([10.0, 100.0]))
+    moves = cut.move_bps(np.array([[11.0, 10.0], [100.0, 100.0]]), np.array([[10.0, 10.0], [100.0, 100.0]]))
     assert moves == pytest.approx(np.array([[1_000.0, 0.0], [0.0, 0.0]]))  # B, whose mark was 10, then A
