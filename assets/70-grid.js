@@ -162,7 +162,10 @@
 
   // Enter opens a row; while the drawer is open, it follows the arrows.
   const drawerOpen = () => document.querySelector(".drawer.open") !== null;
-  let closesSeen = 0;
+  let closesSeen = 0, closed = null, closedAt = 0, touched = 0;  // the row closed last; the user's last gesture
+  for (const gesture of ["pointerdown", "keydown"]) {
+    document.addEventListener(gesture, event => { if (event.key !== "Escape") touched = Date.now(); }, true);
+  }
   let closing = false;  // from the wish to close until the next row is opened: focus that goes back opens nothing
 
   function followKeys(api) {
@@ -266,6 +269,8 @@
         closesSeen = closes || 0;
         if (wish) {
           closing = true;
+          closed = selected;
+          closedAt = Date.now();
           window.dash_ag_grid.getApiAsync(gridId).then(api => {
             const node = api.getSelectedNodes()[0];
             api.deselectAll();
@@ -281,6 +286,11 @@
           return [window.dash_clientside.no_update, window.dash_clientside.no_update];
         }
         const row = found ? found.id : null;
+        if (row && row === closed && touched < closedAt) {
+          // A tick was on its way with the selection of before; nobody has asked for the row again.
+          window.dash_ag_grid.getApiAsync(gridId).then(api => api.deselectAll());
+          return [window.dash_clientside.no_update, window.dash_clientside.no_update];
+        }
         if (row === selected) return [window.dash_clientside.no_update, window.dash_clientside.no_update];
         closing = !row;
         makeRoom(gridId, Boolean(row));
