@@ -33,7 +33,7 @@ _FOUND = {
     Verdict.STANDING_BASIS: "fresh {0}, over usual {1}",
     Verdict.THIN_BOOK: "{0} gain",
     Verdict.SINGLE_ORDER: "next {0}, spread {1}",
-    Verdict.UNCONFIRMED: "seen for {0}",
+    Verdict.UNCONFIRMED: "undisputed for {0}",
 }
 _EDGES = ("edge", "exit", "walk", "left", "gap", "over mark")  # of these the sign is part of what is said
 
