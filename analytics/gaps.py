@@ -40,9 +40,7 @@ class Gaps:
             return
         old_grid, memories = self.grid, (self.since, self.jumped, self.clean, self._entry)
         self.__init__(grid)  # type: ignore[misc]
-        kept = [symbol for symbol in grid.symbols if symbol in old_grid.symbol_index]
-        to = np.array([grid.symbol_index[symbol] for symbol in kept], dtype=np.intp)
-        at = np.array([old_grid.symbol_index[symbol] for symbol in kept], dtype=np.intp)
+        to, at = grid.kept(old_grid)
         for mine, old in zip((self.since, self.jumped, self.clean, self._entry), memories, strict=True):
             mine[to] = old[at]
 

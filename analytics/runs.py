@@ -76,9 +76,7 @@ class Runs:
         old_grid, old = self.grid, (self._last, self._told_at, self._spoken)
         old_buckets = (self._mids, self._time)
         self.__init__(grid)  # type: ignore[misc]
-        kept = [symbol for symbol in grid.symbols if symbol in old_grid.symbol_index]
-        to = np.array([grid.symbol_index[symbol] for symbol in kept], dtype=np.intp)
-        at = np.array([old_grid.symbol_index[symbol] for symbol in kept], dtype=np.intp)
+        to, at = grid.kept(old_grid)
         for mine, before in zip((self._last, self._told_at, self._spoken), old, strict=True):
             mine[to] = before[at]
         for mine, before in zip((self._mids, self._time), old_buckets, strict=True):

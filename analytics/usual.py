@@ -96,9 +96,7 @@ def on_grid(usual: Usual, grid: Grid) -> Usual:
     if usual.grid is grid:
         return usual
     fresh = nothing_usual(grid, usual.time)
-    kept = [symbol for symbol in grid.symbols if symbol in usual.grid.symbol_index]
-    to = np.array([grid.symbol_index[symbol] for symbol in kept], dtype=np.intp)
-    at = np.array([usual.grid.symbol_index[symbol] for symbol in kept], dtype=np.intp)
+    to, at = grid.kept(usual.grid)
 
     def moved(new: Matrix, old: Matrix) -> Matrix:
         out: Matrix = new.copy()

@@ -95,6 +95,12 @@ class Grid:
     symbol_index: Mapping[str, int]
     exchange_index: Mapping[str, int]
 
+    def kept(self, old: "Grid") -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Where the symbols that an older grid has, too, stand on this one and on that one, shape (K,) each."""
+        symbols = [symbol for symbol in self.symbols if symbol in old.symbol_index]
+        here = np.array([self.symbol_index[symbol] for symbol in symbols], dtype=np.intp)
+        return here, np.array([old.symbol_index[symbol] for symbol in symbols], dtype=np.intp)
+
     def rows(self, index: NDArray[np.intp]) -> "Grid":
         """The grid of some rows only, as `index` orders them; `symbol_index` stays that of the whole grid."""
         cut = {name: getattr(self, name)[index] for name in _MATRICES}
