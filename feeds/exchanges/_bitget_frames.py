@@ -116,10 +116,11 @@ class Decoder(fields.ContractDecoder):
         words: list[Word] = []
         for row in rows:
             if channel == "ticker":
-                if self._is_old(contract, int(row["ts"]), int(message["ts"])):
+                if self._is_old(contract, int(row["ts"]), int(message["ts"]), received_time):
                     continue
                 words += _words(contract, row, received_time)
                 contract.last_ms, contract.last_id = int(row["ts"]), int(message["ts"])
+                contract.last_received = received_time
             else:
                 words += self._book(contract, channel, row, received_time)
         return words
@@ -130,7 +131,7 @@ class Decoder(fields.ContractDecoder):
             contract = self._contract(message.arg.instId)
             if contract is None:
                 return []
-        if self._is_old(contract, row.ts, message.ts):
+        if self._is_old(contract, row.ts, message.ts, received_time):
             return []
         unit, inf = contract.multiplier, fields.INF
         last, mark, index = row.lastPr / unit, row.markPrice / unit, row.indexPrice / unit
@@ -143,7 +144,7 @@ class Decoder(fields.ContractDecoder):
             and 0.0 <= volume < inf and 0.0 <= interest < inf and 0.0 <= row.quoteVolume < inf
             and row.nextFundingTime > 0 and row.ts > 0
         ):  # fmt: skip
-            contract.last_ms, contract.last_id = row.ts, message.ts
+            contract.last_ms, contract.last_id, contract.last_received = row.ts, message.ts, received_time
             symbol, time_s = contract.symbol, row.ts / 1000
             next_s, hours = row.nextFundingTime / 1000, None
             return [
@@ -152,14 +153,15 @@ class Decoder(fields.ContractDecoder):
                 Ticker(NAME, symbol, last, volume, row.quoteVolume, interest, time_s, received_time),
             ]
         words = _words(contract, msgspec.structs.asdict(row), received_time)
-        contract.last_ms, contract.last_id = row.ts, message.ts
+        contract.last_ms, contract.last_id, contract.last_received = row.ts, message.ts, received_time
         return words
 
-    def _is_old(self, contract: fields.Contract, row_ms: int, push_ms: int) -> bool:
+    def _is_old(self, contract: fields.Contract, row_ms: int, push_ms: int, received_time: float) -> bool:
         """Whether a newer ticker was seen, or this very push. One made at the same time and pushed later stands."""
         if row_ms > contract.last_ms or (row_ms == contract.last_ms and push_ms > contract.last_id):
             return False
-        if contract.last_id - push_ms > fields.RECOUNT_MS:  # their clock was set back: hold on to nothing
+        behind_s = (contract.last_id - push_ms) / 1000
+        if behind_s > 0.0 and fields.clock_set_back(behind_s, received_time - contract.last_received):
             return False
         self.outdated += 1
         return True

@@ -192,8 +192,17 @@ def test_old_and_repeated_tickers_are_dropped(decoder):
 
 
 def test_a_clock_set_back_silences_nobody(decoder):
-    assert decoder.feed(ticker(ts="100000", push_ts=100000), 1.0)
-    assert decoder.feed(ticker(ts="80000", push_ts=80000), 1.0)
+    assert decoder.feed(ticker(ts="100000", push_ts=100000), 100.0)
+    assert decoder.feed(ticker(ts="97000", push_ts=97000), 100.01) == []  # both on their way at once
+    assert decoder.feed(ticker(ts="95100", push_ts=95100), 100.1)
+    assert decoder.feed(ticker(ts="95050", push_ts=95050), 100.2) == []
+    assert decoder.outdated == 2
+
+
+def test_a_ticker_of_another_shape_is_dropped_by_the_same_times(decoder):
+    assert decoder.feed(ticker(ts="100000", push_ts=100000), 100.0)
+    assert decoder.feed(ticker(ts="95100", push_ts=95100, bidPr="", bidSz=""), 100.1)
+    assert decoder.feed(ticker(ts="95050", push_ts=95050), 100.12) == []
 
 
 @pytest.mark.parametrize("price", ["nan", "inf", "-1", "abc", True, []])
