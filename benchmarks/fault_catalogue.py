@@ -69,7 +69,7 @@ FAULTS = (
     ),
     Fault("slow", {"fault": "slow", "delay_s": 3.0}),
     Fault("duplicate", {"fault": "duplicate"}),
-    Fault("out of order", {"fault": "out_of_order", "window": 20}),
+    Fault("out of order", {"fault": "out_of_order", "window": 50}),
     Fault("reject: HTTP 503", {"fault": "reject", "mode": "http503"}),
     Fault("reject: accept and close", {"fault": "reject", "mode": "accept_close"}),
     Fault("reject: subscriptions", {"fault": "reject", "mode": "subscribe"}),
