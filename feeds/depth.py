@@ -21,6 +21,7 @@ from feeds.stats import FeedLog
 from market.models import Depth, Instrument, MarketWord, Status
 
 DEFAULT_CAP = 20  # books watched at a time on one exchange
+LEAVE_S = 1.0  # from giving a socket's last topic up until it is closed: what is on its way is still read
 STUCK_S = 6.0  # a book out of step for this long is asked for once more; a session does so every 5 s at most
 NAMED = 5  # symbols named in one line of the log
 
@@ -111,9 +112,16 @@ class DepthWatch:
         self._watched: dict[str, Instrument] = {}
         self._carriers: dict[str, Connection] = {}  # by topic; none for what comes with the quotes anyway
         self._own: dict[Connection, asyncio.Task[None]] = {}
+        self._leaving: dict[Connection, asyncio.Task[None]] = {}
+        self._frames_before = 0
         self._numbers = count(1)
         self._beyond: tuple[str, ...] = ()
         self._asked_again: dict[str, float] = {}  # when, epoch s
+
+    @property
+    def frames(self) -> int:
+        """Frames read so far on the sockets that carry only books."""
+        return self._frames_before + sum(connection.frames for connection in [*self._own, *self._leaving])
 
     def want(self, symbols: Sequence[str]) -> None:
         """Watch these books and no others, the first ones if there are more than the cap."""
@@ -201,11 +209,25 @@ class DepthWatch:
                 continue
             carrier.unsubscribe((topic,))
             if carrier in self._own and not carrier.topics:
-                self._own.pop(carrier).cancel()  # a socket without topics would only be found silent
+                self._leave(carrier)  # a socket without topics would only be found silent
+
+    def _leave(self, connection: Connection) -> None:
+        running = self._own.pop(connection)
+
+        async def leave() -> None:
+            try:
+                await asyncio.sleep(LEAVE_S)
+            finally:
+                running.cancel()
+                await asyncio.wait((running,), timeout=3.0)
+                del self._leaving[connection]
+                self._frames_before += connection.frames
+
+        self._leaving[connection] = asyncio.create_task(leave())
 
     async def close(self) -> None:
         """Close the sockets that carry only books."""
-        tasks = list(self._own.values())
+        tasks = [*self._own.values(), *self._leaving.values()]
         for task in tasks:
             task.cancel()
         if tasks:

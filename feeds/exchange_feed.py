@@ -348,7 +348,7 @@ class ExchangeFeed:
 
     @property
     def frames(self) -> int:
-        return sum(connection.frames for connection in self._connections)
+        return sum(connection.frames for connection in self._connections) + self.depth.frames
 
     async def _observe(self) -> None:
         while True:

@@ -85,6 +85,25 @@ def test_books_that_do_not_go_with_quotes_get_a_socket_of_their_own(pool, exclus
     asyncio.run(scenario())
 
 
+def test_frames_of_books_count_and_go_on_counting_when_their_socket_is_gone():
+    async def scenario():
+        server = Server()
+        async with server.running(), running(server, pool="depth") as (feed, store):
+            feed.depth.want(["BTC-USDT"])
+            await until(lambda: state(store, "BTC") == "live")
+            quotes = sum(socket.frames for socket in feed.status().sockets)
+            read = feed.depth.frames
+            assert read > 0
+            assert feed.frames >= quotes + read
+            feed.depth.want([])
+            assert len(topics(server)) == 2  # what is on its way is still read
+            await until(lambda: topics(server) == [{"BTC", "ETH"}])
+            await until(lambda: len(feed.depth._leaving) == 0)
+            assert feed.depth.frames >= read
+
+    asyncio.run(scenario())
+
+
 def test_a_full_connection_gets_a_sister_in_its_pool():
     async def scenario():
         server = Server()
