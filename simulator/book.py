@@ -92,6 +92,7 @@ class Book:
         chance = random.Random(f"{seed}:{market.name}:{index}:book")
         self.bids = Ladder(-1, chance)
         self.asks = Ladder(1, chance)
+        self.version = 0  # grows with every change
         self._refreshed_step = -1
         self._top: tuple[int, int, int, int] | None = None
 
@@ -106,6 +107,7 @@ class Book:
         if top == self._top and market.steps < self._refreshed_step + IDLE_STEPS:
             return
         self._refreshed_step, self._top = market.steps, top
+        self.version += 1
         gap = max(1, ask - bid, round(bid * 0.3e-4))
         self.bids.refresh(bid, bid_lots, gap, floor=1)
         self.asks.refresh(ask, ask_lots, gap, floor=1)
@@ -119,8 +121,10 @@ class DepthMemory:
         self.last_id = 0
         self._bids: dict[int, int] = {}
         self._asks: dict[int, int] = {}
+        self._seen: tuple[Book | None, int] = (None, 0)
 
     def snapshot(self, book: Book) -> tuple[Levels, Levels]:
+        self._seen = (book, book.version)
         bids, asks = book.bids.top(self.levels), book.asks.top(self.levels)
         self._bids, self._asks = dict(bids), dict(asks)
         return bids, asks
@@ -131,6 +135,8 @@ class DepthMemory:
 
     def changes(self, book: Book) -> tuple[Levels, Levels]:
         """Levels that differ from what was sent before; size 0 means gone (or out of this stream's depth)."""
+        if self._seen == (book, book.version):
+            return [], []
         before_bids, before_asks = self._bids, self._asks
         self.snapshot(book)
         return _changes(before_bids, self._bids, reverse=True), _changes(before_asks, self._asks, reverse=False)

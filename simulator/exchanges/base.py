@@ -117,6 +117,10 @@ class Exchange(ABC):
     def next_funding_ms(self, listing: Listing) -> int:
         return int(self.market.next_funding_s(listing.index, self.time + self.faults.clock_offset_s) * 1000)
 
+    def due(self, step: int, period: int) -> list[Listing]:
+        """The listings whose turn it is, where each has one in `period` steps."""
+        return self.listings[step % period :: period]
+
     # Topics.
 
     def subscribe(self, connection: Connection, key: Hashable, spelling: str) -> None:

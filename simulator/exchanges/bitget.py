@@ -18,7 +18,7 @@ from simulator.wire import Connection
 PATH = "/v2/ws/public"
 FRAME_BYTES = 4096  # of arguments in one message
 DEPTH_LEVELS = 400
-TICKER_PERIOD, BOOK_PERIOD, SECOND = round(0.1 / STEP_S), round(0.1 / STEP_S), round(1 / STEP_S)
+PERIOD, SECOND = round(0.1 / STEP_S), round(1 / STEP_S)
 SMALL_BOOKS = {"books5": 5, "books15": 15}
 CHANNELS = frozenset({"ticker", "books1", "books", "trade", *SMALL_BOOKS})
 NOT_FOUND, ILLEGAL, TOO_MANY, OVER_LIMIT, PARAMETER = 30001, 30002, 30006, 30007, 30016
@@ -56,8 +56,8 @@ class Bitget(Exchange):
             for row in self.listings
         ]
         self.depths: dict[int, DepthMemory] = {}
-        self.due: set[int] = set()  # tops that changed since their ticker was last sent
-        self.small_due: set[int] = set()
+        self.tickers_due: set[int] = set()  # tops that changed since their ticker was last sent
+        self.books_due: set[int] = set()
         self.messages: dict[Connection, SlidingWindow] = {}
         self.subscribes: dict[Connection, SlidingWindow] = {}
         self.pings: dict[Connection, float] = {}
@@ -201,8 +201,8 @@ class Bitget(Exchange):
     def on_tops(self, change: TopChange) -> None:
         topics = self.topics
         indices = change.index.tolist()
-        self.due.update(indices)
-        self.small_due.update(indices)
+        self.tickers_due.update(indices)
+        self.books_due.update(indices)
         sides = (change.bid_ticks, change.bid_lots, change.ask_ticks, change.ask_lots)
         for index, bid, bid_lots, ask, ask_lots in zip(indices, *(side.tolist() for side in sides), strict=True):
             key = ("books1", index)
@@ -217,25 +217,20 @@ class Bitget(Exchange):
 
     def on_step(self, step: int) -> None:
         """Tickers and small books of what has changed each 100 ms; each second tickers tell mark and index anew."""
-        live = self.market.live
-        tickers, books = set(), set()
-        for key in tuple(self.topics):
-            if not isinstance(key, tuple):
-                continue
-            channel, index = key
-            if channel == "ticker":
-                whole = step % SECOND == index % SECOND and live[index]
-                if whole or (step % TICKER_PERIOD == index % TICKER_PERIOD and index in self.due):
-                    tickers.add(index)
-                    self.publish(key, self._ticker_frame(self.listings[index]))
-            elif channel in SMALL_BOOKS:
-                if step % BOOK_PERIOD == index % BOOK_PERIOD and index in self.small_due:
-                    books.add(index)
-                    self.publish(key, self._small_frame(self.listings[index], channel))
-            elif channel == "books" and step % BOOK_PERIOD == index % BOOK_PERIOD:
-                self._publish_changes(key)
-        self.due -= tickers
-        self.small_due -= books
+        live, topics = self.market.live, self.topics
+        for listing in self.due(step, PERIOD):
+            index = listing.index
+            whole = step % SECOND == index % SECOND and live[index]
+            if ("ticker", index) in topics and (whole or index in self.tickers_due):
+                self.tickers_due.discard(index)
+                self.publish(("ticker", index), self._ticker_frame(listing))
+            small = [channel for channel in SMALL_BOOKS if (channel, index) in topics]
+            if small and index in self.books_due:
+                self.books_due.discard(index)
+                for channel in small:
+                    self.publish((channel, index), self._small_frame(listing, channel))
+            if ("books", index) in topics:
+                self._publish_changes(("books", index))
 
     def _frame(self, action: str, listing: Listing, channel: str, row: str) -> bytes:
         return (

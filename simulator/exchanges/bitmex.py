@@ -329,7 +329,7 @@ class Bitmex(Exchange):
             self.publish(("trade", ""), self._frame("trade", "insert", trades))
 
     def on_step(self, step: int) -> None:
-        due = [row for row in self.listings if step % SECOND_STEPS == row.index % SECOND_STEPS and row.status == LIVE]
+        due = [row for row in self.due(step, SECOND_STEPS) if row.status == LIVE]
         slow_steps = max(1, round(self.settings["mark_period_s"])) * SECOND_STEPS
         self._publish_instruments(due, slow=step % slow_steps < SECOND_STEPS)
         self._publish_payments(due)
@@ -337,11 +337,10 @@ class Bitmex(Exchange):
             listing = self.by_symbol[key[1]]
             if step % FAST_STEPS == listing.index % FAST_STEPS and listing.status not in (CLOSED, UNLISTED):
                 self._publish_book(key, listing, memory)
-        for table, symbol in [key for key in self.topics if isinstance(key, tuple) and key[0] == BOOK10]:
-            listing = self.by_symbol[symbol]
-            changed = self.market.top_time[listing.index] > self.time - 0.1
-            if changed and step % FAST_STEPS == listing.index % FAST_STEPS:
-                self.publish((table, symbol), self._frame(BOOK10, "update", [self._book10(listing)]))
+        for listing in self.due(step, FAST_STEPS):
+            key = (BOOK10, listing.exchange_symbol)
+            if key in self.topics and self.market.top_time[listing.index] > self.time - 0.1:
+                self.publish(key, self._frame(BOOK10, "update", [self._book10(listing)]))
 
     def _publish_instruments(self, listings: list[Listing], *, slow: bool) -> None:
         """Send of each row what has changed; marks, indices and open interest take their turn."""

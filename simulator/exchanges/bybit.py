@@ -194,14 +194,14 @@ class Bybit(Exchange):
                 self._publish_trade(key, self.listings[index], ask if buy else bid, ask_lots if buy else bid_lots, buy)
 
     def on_step(self, step: int) -> None:
-        for index in self.ticker_state:
-            if step % SECOND_STEPS == index % SECOND_STEPS:
-                self._publish_ticker(index, whole=True)
-        due = [index for index in self.ticker_due if step % TICKER_PERIOD_STEPS == index % TICKER_PERIOD_STEPS]
-        for index in due:
-            if index in self.ticker_state:
-                self._publish_ticker(index, whole=False)
-        self.ticker_due.difference_update(due)
+        for listing in self.due(step, SECOND_STEPS):
+            if listing.index in self.ticker_state:
+                self._publish_ticker(listing.index, whole=True)
+        for listing in self.due(step, TICKER_PERIOD_STEPS):
+            if listing.index in self.ticker_due:
+                self.ticker_due.discard(listing.index)
+                if listing.index in self.ticker_state:
+                    self._publish_ticker(listing.index, whole=False)
         for key, (period, memory) in tuple(self.depths.items()):
             if step % period == key[1] % period:
                 self._publish_depth(key, memory)

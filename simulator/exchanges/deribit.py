@@ -325,23 +325,21 @@ class Deribit(Exchange):
                 self._publish_trade(self.listings[index], bid_lots, ask_lots)
 
     def on_step(self, step: int) -> None:
-        for key in tuple(self.topics):
-            if not isinstance(key, tuple) or key[1] < 0:
-                continue
+        phase = step % FAST_STEPS  # no channel comes more often
+        for key in [key for key in self.topics if isinstance(key, tuple) and key[1] % FAST_STEPS == phase]:
             kind, index = key
-            fast, slow = step % FAST_STEPS == index % FAST_STEPS, step % SECOND_STEPS == index % SECOND_STEPS
             listing = self.listings[index]
-            if not listing.visible:
+            if index < 0 or not listing.visible:
                 continue  # delisted: its channels go quiet
+            slow = step % SECOND_STEPS == index % SECOND_STEPS
             if kind == "ticker.100ms":
-                if slow or (fast and index in self.tickers_due):
+                if slow or index in self.tickers_due:
                     self.tickers_due.discard(index)
                     self._push(key, self._state(kind, listing))
             elif kind == "book.100ms":
-                if fast:
-                    self._publish_changes(key, listing)
+                self._publish_changes(key, listing)
             elif kind.startswith("book.none"):
-                if fast and listing.status == LIVE:
+                if listing.status == LIVE:
                     self._push(key, self._state(kind, listing))
             elif kind == "incremental_ticker":
                 if slow:

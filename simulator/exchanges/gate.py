@@ -237,10 +237,9 @@ class Gate(Exchange):
         return orjson.dumps(head | {"result": result})
 
     def on_step(self, step: int) -> None:
-        for listing in self.listings:
-            phase = listing.index % SECOND_STEPS
-            if step % SECOND_STEPS == phase and listing.status == LIVE:
-                quiet_turn = step % QUIET_STEPS == phase + SECOND_STEPS * (listing.index * 7 % 30)
+        for listing in self.due(step, SECOND_STEPS):
+            if listing.status == LIVE:
+                quiet_turn = step % QUIET_STEPS == step % SECOND_STEPS + SECOND_STEPS * (listing.index * 7 % 30)
                 if listing.index in self.ticker_due or quiet_turn:
                     self.ticker_due.discard(listing.index)
                     self._publish_ticker(listing)

@@ -203,9 +203,9 @@ class Hyperliquid(Exchange):
             self.publish(
                 ("allMids", "", False), orjson.dumps({"channel": "allMids", "data": {"mids": self.rest.mids()}})
             )
-        for listing in self.listings:
+        for listing in self.due(step, SECOND_STEPS):
             key = ("activeAssetCtx", listing.exchange_symbol, False)
-            if step % SECOND_STEPS == listing.index % SECOND_STEPS and key in self.topics:
+            if key in self.topics:
                 self.publish(key, self._context(listing))
 
     # Faults.

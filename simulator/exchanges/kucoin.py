@@ -187,23 +187,23 @@ class Kucoin(Exchange):
                     self._publish_trade(channel, self.listings[index], price, max(1, lots // 5), buy)
 
     def on_step(self, step: int) -> None:
-        for key in tuple(self.topics):
-            if not isinstance(key, tuple) or not isinstance(key[1], int) or key[1] < 0:
-                continue
-            channel, index = key
-            if not self.listings[index].visible:
-                continue  # delisted: its topics go quiet
-            if channel in DEPTHS and step % DEPTH_STEPS == index % DEPTH_STEPS:
-                self._publish_depth(channel, self.listings[index])
-            elif channel == "level2" and step % DEPTH_STEPS == index % DEPTH_STEPS:
-                self._publish_changes(self.listings[index])
-            elif channel == "instrument":
-                if step % SECOND_STEPS == 0:
-                    self._publish_mark(self.listings[index])
-                if step % FUNDING_STEPS == index % FUNDING_STEPS:
-                    self._publish_funding(self.listings[index])
-            elif channel == "snapshot" and step % SNAPSHOT_STEPS == index % SNAPSHOT_STEPS:
-                self._publish_snapshot(self.listings[index])
+        for listing in self._followed("level2", step, DEPTH_STEPS):
+            self._publish_changes(listing)
+        for channel in DEPTHS:
+            for listing in self._followed(channel, step, DEPTH_STEPS):
+                self._publish_depth(channel, listing)
+        if step % SECOND_STEPS == 0:
+            for listing in self._followed("instrument", step, 1):
+                self._publish_mark(listing)
+        for listing in self._followed("instrument", step, FUNDING_STEPS):
+            self._publish_funding(listing)
+        for listing in self._followed("snapshot", step, SNAPSHOT_STEPS):
+            self._publish_snapshot(listing)
+
+    def _followed(self, channel: str, step: int, period: int) -> list[Listing]:
+        """Those whose turn it is and whose channel somebody follows; delisted ones go quiet."""
+        topics = self.topics
+        return [row for row in self.due(step, period) if (channel, row.index) in topics and row.visible]
 
     def _message(self, channel: str, listing: Listing, subject: str, data: dict[str, Any], **fields: Any) -> None:
         root = "contract" if channel == "instrument" else "contractMarket"

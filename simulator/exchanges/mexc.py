@@ -190,21 +190,22 @@ class Mexc(Exchange):
                 self._publish_deal(self.listings[index], ask if buy else bid, ask_lots if buy else bid_lots, buy)
 
     def on_step(self, step: int) -> None:
-        for key in tuple(self.topics):
-            if not isinstance(key, tuple):
-                continue
-            channel, index, depth = key
-            if channel == "depth.full":
-                if step % FULL_PERIOD == index % FULL_PERIOD and index in self.changed:
-                    self.publish(key, self._full_frame(self.listings[index], depth))
-            elif channel == "depth":
-                if step % DEPTH_PERIOD == index % DEPTH_PERIOD:
-                    self._publish_changes(key)
-            elif channel in OF_ONE and channel != "deal":
-                period = {"ticker": TICKERS_PERIOD, "funding.rate": RATE_PERIOD}.get(channel, SECOND)
-                if step % period == index % period and self.market.live[index]:
-                    self.publish(key, self._single_frame(channel, self.listings[index]))
-        self.changed = {index for index in self.changed if step % FULL_PERIOD != index % FULL_PERIOD}
+        for listing in self.due(step, FULL_PERIOD):
+            if listing.index in self.changed:
+                self.changed.discard(listing.index)
+                for depth in FULL_LIMITS:
+                    key: Key = ("depth.full", listing.index, depth)
+                    if key in self.topics:
+                        self.publish(key, self._full_frame(listing, depth))
+        for listing in self.due(step, DEPTH_PERIOD):
+            if ("depth", listing.index, 0) in self.topics:
+                self._publish_changes(("depth", listing.index, 0))
+        for channel in OF_ONE:
+            period = {"ticker": TICKERS_PERIOD, "funding.rate": RATE_PERIOD}.get(channel, SECOND)
+            for listing in self.due(step, period):
+                key = (channel, listing.index, 0)
+                if channel != "deal" and key in self.topics and self.market.live[listing.index]:
+                    self.publish(key, self._single_frame(channel, listing))
         if step % TICKERS_PERIOD == 0 and self.ticked:
             key = ("tickers", -1, 0)
             if key in self.topics:

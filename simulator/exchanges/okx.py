@@ -208,27 +208,22 @@ class Okx(Exchange):
                 )
 
     def on_step(self, step: int) -> None:
-        due = [index for index in self.ticker_due if step % FAST_STEPS == index % FAST_STEPS]
-        for index in due:
-            listing = self.listings[index]
-            self.publish(("tickers", listing.exchange_symbol), self._ticker(listing))
-        self.ticker_due.difference_update(due)
-        mark_steps = max(1, round(self.settings["mark_period_s"] / STEP_S))
-        for listing in self.listings:
-            index, symbol = listing.index, listing.exchange_symbol
-            if step % mark_steps == index % mark_steps:
-                self._publish_slow("mark-price", symbol, listing, IDLE_MARK_STEPS)
-            if step % SECOND_STEPS == index % SECOND_STEPS:
-                self._publish_other(step, listing)
+        for listing in self.due(step, FAST_STEPS):
+            if listing.index in self.ticker_due:
+                self.ticker_due.discard(listing.index)
+                self.publish(("tickers", listing.exchange_symbol), self._ticker(listing))
+        for listing in self.due(step, max(1, round(self.settings["mark_period_s"] / STEP_S))):
+            self._publish_slow("mark-price", listing.exchange_symbol, listing, IDLE_MARK_STEPS)
+        for listing in self.due(step, SECOND_STEPS):
+            self._publish_other(step, listing)
         for key, memory in tuple(self.depths.items()):
             listing = self.by_symbol[key[1]]
             if step % FAST_STEPS == listing.index % FAST_STEPS:
                 self._publish_books(key, listing, memory, step)
-        for channel, symbol in [key for key in self.topics if isinstance(key, tuple) and key[0] == "books5"]:
-            listing = self.by_symbol[symbol]
-            changed = self.market.top_time[listing.index] > self.time - 0.1
-            if changed and step % FAST_STEPS == listing.index % FAST_STEPS:
-                self.publish((channel, symbol), self._books5(listing))
+        for listing in self.due(step, FAST_STEPS):
+            key = ("books5", listing.exchange_symbol)
+            if key in self.topics and self.market.top_time[listing.index] > self.time - 0.1:
+                self.publish(key, self._books5(listing))
 
     def _publish_other(self, step: int, listing: Listing) -> None:
         """What a listing may have to send once a second or less often."""

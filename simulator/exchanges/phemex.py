@@ -76,6 +76,7 @@ class Phemex(Exchange):
         self.spares = {row.exchange_symbol for row in self.listings if row.status == UNLISTED}
         self.memories: dict[Key, DepthMemory] = {}
         self.snapshot_due: dict[Key, int] = {}  # step of the next whole book
+        self.moved: set[int] = set()  # whose top changed since all of its streams last had their turn
         self.beats: dict[Connection, float] = {}  # last ping of each client, monotonic s
         self.trades: dict[int, list[tuple[int, str, int, int]]] = {}
         self._connects = SlidingWindow(self.settings["connects_per_5min"], 300)
@@ -235,6 +236,7 @@ class Phemex(Exchange):
         return max(1, round(self.settings["snapshot_every_s"] / STEP_S))
 
     def on_tops(self, change: TopChange) -> None:
+        self.moved.update(change.index.tolist())
         fields = (change.index, change.bid_ticks, change.bid_lots, change.ask_ticks, change.ask_lots)
         for index, bid, bid_lots, ask, ask_lots in zip(*(field.tolist() for field in fields), strict=True):
             channel = "trade_p" if self.listings[index].host == LINEAR else "trade"
@@ -243,13 +245,14 @@ class Phemex(Exchange):
                 self._trade(Key(channel, index), ask if buy else bid, max(1, (ask_lots if buy else bid_lots) // 5), buy)
 
     def on_step(self, step: int) -> None:
-        steps = self.market.steps
-        for key, memory in tuple(self.memories.items()):
-            if steps >= self.snapshot_due[key]:
-                self.snapshot_due[key] = steps + self._snapshot_steps
-                self._publish_book(key, memory, whole=True)
-            elif not key.slow or steps % THROTTLED_STEPS == key.row % THROTTLED_STEPS:
+        steps, moved = self.market.steps, self.moved
+        for key in [key for key, due in self.snapshot_due.items() if steps >= due]:
+            self.snapshot_due[key] = steps + self._snapshot_steps
+            self._publish_book(key, self.memories[key], whole=True)
+        for key, memory in [row for row in self.memories.items() if row[0].row in moved]:
+            if not key.slow or steps % THROTTLED_STEPS == key.row % THROTTLED_STEPS:
                 self._publish_book(key, memory, whole=False)
+        self.moved = {row for row in moved if steps % THROTTLED_STEPS != row % THROTTLED_STEPS}
         if step % PACK_STEPS == 0:
             self._publish_market(step // PACK_STEPS)
 
