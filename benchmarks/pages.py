@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import httpx
 import psutil
@@ -59,8 +59,8 @@ def _app() -> Iterator[str]:
         thread.join(10.0)
 
 
-def _recorded(base: str) -> dict[str, list[bytes]]:
-    """The bodies that each page posts in its ticks, one of each callback."""
+def recorded(base: str, paths: Mapping[str, str] = PAGES) -> dict[str, list[bytes]]:
+    """The bodies that each page posts in its ticks, one of each callback. paths: by a page's name."""
     folder = tempfile.mkdtemp()
     options = Options()
     for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"):
@@ -72,7 +72,7 @@ def _recorded(base: str) -> dict[str, list[bytes]]:
     driver = webdriver.Chrome(service=Service(shutil.which("chromedriver") or "chromedriver"), options=options)
     found: dict[str, list[bytes]] = {}
     try:
-        for name, path in PAGES.items():
+        for name, path in paths.items():
             driver.get(base + path)
             time.sleep(WATCH_S)
             _log(driver)  # what opened the page is no tick
@@ -116,7 +116,7 @@ def run() -> tuple[list[dict[str, object]], dict[str, float]]:
     rows: list[dict[str, object]] = []
     with _app() as base:
         time.sleep(WARM_UP_S)
-        pages = _recorded(base)
+        pages = recorded(base)
         with httpx.Client(base_url=base, timeout=10.0) as client:
             trivial_s, _ = _request_s(client, json.dumps(TRIVIAL).encode())
             for name, bodies in pages.items():
