@@ -415,7 +415,12 @@ def _pair_evidence(test: Verdict, routes: Routes, limits: Limits) -> tuple[tuple
         case Verdict.STANDING_BASIS:
             usual = _known(float(routes.gross[0] + routes.usual_exit[0]))
             least = _known(float(routes.cost[0] + routes.least))
-            found = (of("fresh edge", "fresh", "bps"), Input("less the usual exit", usual, "bps"))
+            basis = _known(float(routes.gross[0] - routes.basis[0]))
+            found = (
+                of("fresh edge", "fresh", "bps"),
+                Input("less the marks' gap", basis, "bps"),
+                Input("less the usual exit", usual, "bps"),
+            )
             return found, (Input("over", least, "bps"),)
         case Verdict.THIN_BOOK:
             return (of("fills at a gain", "gainful", "quote"),), (Input("at least", limits.thin_below, "quote"),)

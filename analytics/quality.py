@@ -63,7 +63,7 @@ MEANING: dict[Verdict, str] = {
     Verdict.NO_QUOTE: "no quote has arrived yet",
     Verdict.FEED_LOST: "the connection that brought the quote is down or silent",
     Verdict.STALE_LEG: "the quote was last received or confirmed too long ago, or has not been since the others moved",
-    Verdict.LAGGING: "the quote came too late by the exchange's own clock",
+    Verdict.LAGGING: "the quote came too late by the exchange's own clock, or all of the exchange's do",
     Verdict.ONE_SIDED: "one side of the book is empty",
     Verdict.CROSSED: "the best bid is not below the best ask",
     Verdict.DIFFERENT_ASSET: "its index or mark price does not agree with the other exchanges, or has not"
@@ -103,7 +103,7 @@ class Limits:
     same_asset_within: float = 0.01
     implausible_above: float = 0.10
     index_stands_s: float = 60.0
-    closed_stands_s: float = 10.0
+    closed_stands_s: float = 5.0
     anchor_age_s: float = 15.0
     anchor_apart_s: float = 10.0
     anchor_move_bps: float = 20.0

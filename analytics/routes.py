@@ -226,10 +226,10 @@ def books_of(snapshot: Snapshot, context: Context, s: int, buy: int, sell: int) 
 def routes_of(snapshot: Snapshot, now: float, found: Edges, context: Context, pairs: Pairs) -> Routes:
     """What the tests of pairs look at, of pairs with a gap."""
     usual, s, buy, sell = context.usual, pairs.symbol, pairs.buy, pairs.sell
-    anchored = snapshot["funding_received_time"]
+    anchored, mark = snapshot["funding_received_time"], snapshot["mark_price"]
     true_at = snapshot["received_time"] - snapshot["lag_s"]
     mids = np.where(found.good, spreads.mid_price(snapshot["bid_price"], snapshot["ask_price"]), np.nan)
-    move = usual.move_bps(snapshot["mark_price"], mids)
+    move = usual.move_bps(mark, mids)
     age, due = now - anchored, np.fmin(usual.anchor_due_s, context.limits.anchor_age_s)
     worse = np.where((age - due)[s, buy] >= (age - due)[s, sell], buy, sell)
     spread = np.fmax(usual.spread_bps, spreads.quoted_spread_bps(snapshot["bid_price"], snapshot["ask_price"]))
@@ -240,6 +240,7 @@ def routes_of(snapshot: Snapshot, now: float, found: Edges, context: Context, pa
         usual_exit=pairs.expected_exit,
         exit_samples=pairs.exit_samples,
         fresh=pairs.fresh,
+        basis=(mark[s, sell] / mark[s, buy] - 1.0) * spreads.BPS,
         anchor_age=age[s, worse],
         anchor_due=due[s, worse],
         anchor_apart=np.abs(anchored[s, buy] - anchored[s, sell]),

@@ -24,14 +24,14 @@ class Routes:
 
     least: net edge that is asked for [bps]. gross: entry edge at the touch, cost: of the four fills [bps]. usual_exit:
     median of what closing earned [bps], of exit_samples samples. fresh: how far the books are apart when each is
-    divided by its own mark [bps]. anchor_age: of the mark that is more overdue, anchor_due: when it is that,
-    anchor_apart: between the two [s]. anchored: whether the gap jumped open, or both marks were read since.
-    anchor_move: the largest of the two marks' and the median mid's latest moves [bps]. apart: between the times of
-    which the two quotes are known to be true [s]. sigma: of the price [bps per root second]. told: whether each leg
-    that is off the others has said so since the gap opened. index_told: whether the index of what is no coin has moved
-    since, while its market is closed. gainful: notional that can
-    be filled at a gain [quote]. behind: from the touch to the next level [bps], NaN where depth is not known. spread:
-    the wider of the quoted spreads, now or usually [bps]. age: of the gap [s].
+    divided by its own mark, basis: how far the marks are [bps]. anchor_age: of the mark that is more overdue,
+    anchor_due: when it is that, anchor_apart: between the two [s]. anchored: whether the gap jumped open, or both marks
+    were read since. anchor_move: the largest of the two marks' and the median mid's latest moves [bps]. apart: between
+    the times of which the two quotes are known to be true [s]. sigma: of the price [bps per root second]. told: whether
+    each leg that is off the others has said so since the gap opened. index_told: whether the index of what is no coin
+    has moved since, while its market is closed. gainful: notional that can be filled at a gain [quote]. behind: from
+    the touch to the next level [bps], NaN where depth is not known. spread: the wider of the quoted spreads, now or
+    usually [bps]. age: of the gap [s].
     """
 
     least: float
@@ -40,6 +40,7 @@ class Routes:
     usual_exit: Array
     exit_samples: Array
     fresh: Array
+    basis: Array
     anchor_age: Array
     anchor_due: Array
     anchor_apart: Array
@@ -104,8 +105,13 @@ def no_history(routes: Routes, limits: Limits) -> Mask:
 
 
 def standing_basis(routes: Routes, _limits: Limits) -> Mask:
-    """The gap less what the marks explain, or less what closing usually costs, does not pay."""
-    lasting = np.minimum(routes.fresh, routes.gross + routes.usual_exit)
+    """The gap less what the marks explain, or less what closing usually costs, does not pay.
+
+    What the marks explain is taken off as a factor and as a difference: the two part by some tenths of a basis point
+    where a basis is large, and it has to pay by both.
+    """
+    left = np.minimum(routes.fresh, routes.gross - routes.basis)
+    lasting = np.minimum(left, routes.gross + routes.usual_exit)
     return ~(lasting - routes.cost >= routes.least)
 
 

@@ -118,7 +118,7 @@ class PriceRow:
     exchange_age_s: Annotated[
         float | None, about("Seconds since the quote's event, by the exchange's clock less its floor.")
     ]
-    lag_s: Annotated[float | None, about("How late the quote came, over the exchange's floor. Seconds.")]
+    lag_s: Annotated[float | None, about("How late the quote came, or the exchange's quotes come now. Seconds.")]
     live: Annotated[bool, about("Whether the connection that brought the quote is up.")]
     event_time: Annotated[float | None, about("The exchange's clock, UTC seconds since 1970.")]
     received_time: Annotated[float | None, about("Our clock, UTC seconds since 1970.")]

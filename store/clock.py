@@ -15,6 +15,7 @@ SLACK_S = 0.1  # how far the floor may lie outside what the time endpoint allows
 STEP_S = 0.5  # a clock that the time endpoint finds moved by more than this was stepped
 SAMPLES = 4096
 RECENT = 50
+LATELY = 5  # messages that say how late the next one will be; one that was held up says nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,14 @@ class ExchangeClock:
     def last_s(self) -> float | None:
         """Lateness of the last message; None before any."""
         return self.excess[-1] if self.excess else None
+
+    @property
+    def lately_s(self) -> float:
+        """Median lateness of the last messages; 0 before there are as many as it takes."""
+        excess = self.excess
+        if len(excess) < LATELY:
+            return 0.0
+        return sorted(excess[i] for i in range(-LATELY, 0))[LATELY // 2]
 
     def recent_s(self) -> float | None:
         """Median lateness of the last few messages; None before any."""

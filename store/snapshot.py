@@ -33,7 +33,7 @@ FIELDS: Final = (
     "ask_size",
     "event_time",
     "received_time",
-    "lag_s",  # how late the quote came, over the exchange's floor
+    "lag_s",  # how late the quote came, or how late the exchange's quotes come now, over its floor
     "live",  # 1 while the connection that brought the quote is up, and what is polled does not contradict it
     # written by a Funding
     "mark_price",
@@ -460,6 +460,7 @@ class SnapshotStore:
             if self._snapshot is None or self._snapshot.version != self.version:
                 cells = self._cells
                 data = np.array(cells.data.transpose(2, 0, 1), order="C")  # always a copy, of a single cell too
+                np.maximum(data[_LAG], self._lately(cells.grid), out=data[_LAG])
                 floors = [self._clocks[exchange].floor_s for exchange in cells.grid.exchanges]
                 floor_s = np.array([NAN if floor == float("inf") else floor for floor in floors])
                 data.flags.writeable = floor_s.flags.writeable = False
@@ -478,11 +479,16 @@ class SnapshotStore:
             wanted = sorted(changed.keys() | {row for row in also if row < count})
             rows = np.array(wanted, dtype=np.intp)
             data = cells.data[rows]
+            np.maximum(data[:, :, _LAG], self._lately(cells.grid), out=data[:, :, _LAG])
             floors = [self._clocks[exchange].floor_s for exchange in cells.grid.exchanges]
         told = np.array([changed.get(row, NAN) for row in wanted])
         floor_s = np.array([NAN if floor == float("inf") else floor for floor in floors])
         cut = Snapshot(version=self.version, grid=cells.grid.rows(rows), data=data.transpose(2, 0, 1), floor_s=floor_s)
         return Changed(rows, told, cut, cells.grid)
+
+    def _lately(self, grid: Grid) -> NDArray[np.float64]:
+        """How late each exchange's quotes come now, shape (E,): one that stands may have changed that long ago. [s]"""
+        return np.array([self._clocks[exchange].lately_s for exchange in grid.exchanges])
 
     @property
     def grid(self) -> Grid:

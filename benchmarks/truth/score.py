@@ -18,13 +18,13 @@ TOGETHER_S = 0.5  # stretches of one route closer than this are one episode
 Route = tuple[str, str, str]
 
 # What names each fake right. A quote that died is told by its age, or by a poll that contradicts it, which the product
-# shows as a lost feed.
+# shows as a lost feed; a stream that falls behind says nothing for as long, which is one, too.
 RIGHT: Mapping[str, frozenset[str]] = {
     name: frozenset(reasons.split())
     for name, reasons in {
         "dead_quote": "stale_leg feed_lost",
-        "lagging": "lagging stale_leg",
-        "skewed_clock": "lagging stale_leg skewed_legs",
+        "lagging": "lagging stale_leg feed_lost",
+        "skewed_clock": "lagging stale_leg feed_lost skewed_legs",
         "standing_basis": "standing_basis",
         "thin_book": "thin_book",
         "single_order": "single_order thin_book",

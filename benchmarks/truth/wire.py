@@ -1,6 +1,7 @@
 """From the simulated market to the store: changed tops, marks, books and polls as market words, late as on a network.
 
-Each exchange has a delay, a little jitter and a clock of its own; what one exchange streams arrives in order. Units
+Each exchange has a delay, a little jitter and a clock of its own; what one exchange streams arrives in order, over one
+socket. Where that says nothing for as long as the feeds allow, its quotes are lost, as the feeds would have it. Units
 are converted as `simulator/universe.py` says. What the plants do to the delivery is read from `Delivery`.
 """
 
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from feeds.session import QUIET_AT_LEAST_S, WATCH_EVERY_S
 from market.models import Depth, Funding, MarketWord, Quote
 from simulator.market import STEP_S, TopChange, generator
 from simulator.plants.market import PlantedMarket
@@ -23,6 +25,7 @@ SERVER_TIME_EVERY_S = 10.0
 BOOKS_CAP = 20  # watched at a time on one exchange
 BOOK_COMES_S = (0.15, 0.4)  # from asking for a book to its first frame
 POLL_TAKES_S = (0.05, 0.25)
+WATCH_STEPS = round(WATCH_EVERY_S / STEP_S)
 BLOCK = 4096  # random numbers drawn at once
 
 
@@ -79,6 +82,7 @@ class Wire:
         phases = self._chance.uniform(0.0, 1.0, len(lines))
         self._next_poll = {name: phase * lines[name].poll_s for name, phase in zip(lines, phases, strict=True)}
         self._next_time = dict.fromkeys(lines, 0.0)
+        self._heard: dict[str, float] = {}  # when each exchange last streamed something, while its socket is not quiet
         self._relays: dict[str, list[tuple[str, frozenset[str]]]] = defaultdict(list)
         self.rescale()
 
@@ -240,6 +244,12 @@ class Wire:
 
     # -- books on demand ---------------------------------------------------------------------------------------
 
+    def _watch_silence(self, now: float) -> None:
+        """Give up the quotes of sockets that are quiet; each comes back with its next word or confirmation."""
+        for name in [name for name, heard in self._heard.items() if now - heard >= QUIET_AT_LEAST_S]:
+            del self._heard[name]
+            self._store.lose(name, self._contracts.symbol)
+
     def watch(self, wishes: Mapping[str, Sequence[str]], now: float) -> None:
         """Watch the books that are wished for, as many as an exchange allows."""
         for exchange in self._lines:
@@ -269,6 +279,9 @@ class Wire:
         words = self._due.pop(step, None)
         if words:
             self._store.write(words)
+            self._heard.update(dict.fromkeys({word.exchange for word in words}, now))
+        if step % WATCH_STEPS == 0:
+            self._watch_silence(now)
         polled = self._polled.pop(step, None)
         if polled:
             self._store.write(polled, polled=True)

@@ -301,6 +301,8 @@ class PlainJudge:
         fresh = ((short.bid_price / short.mark_price) / (long.ask_price / long.mark_price) - 1) * 1e4
         if fresh - found.cost < self.least_bps:
             return Verdict.STANDING_BASIS
+        if left - (short.mark_price / long.mark_price - 1) * 1e4 < self.least_bps:
+            return Verdict.STANDING_BASIS
         if left + expected < self.least_bps:
             return Verdict.STANDING_BASIS
         if found.gainful < limits.thin_below:

@@ -91,6 +91,33 @@ def test_lagging_by_the_clock_of_the_exchange():
     assert verdicts(store, NOW + 2.95) == [Verdict.OK]
 
 
+def test_a_quote_that_stands_is_as_late_as_what_its_exchange_says_now():
+    """Once three of the last five came late, what was on time may have changed meanwhile; and back again."""
+    store = SnapshotStore(["bybit"])
+    store.set_instruments("bybit", [instrument("bybit"), instrument("bybit", symbol="ETH-USDT")])
+    store.write([quote("bybit", 100.0, 100.1, event=NOW, at=NOW)])
+
+    def say(at: float, late_s: float) -> None:
+        store.write([quote("bybit", 10.0, 10.1, symbol="ETH-USDT", event=at - late_s, at=at)])
+
+    def verdict() -> Verdict:
+        snapshot = store.snapshot()
+        codes = leg_verdicts(snapshot, NOW + 5.0, LIMITS)[snapshot.symbols.index("BTC-USDT"), 0]
+        assert codes == leg_verdicts(store.take_changed((0, 1)).snapshot, NOW + 5.0, LIMITS)[0, 0]
+        return Verdict(int(codes))
+
+    for at in (1.0, 1.1):
+        say(NOW + at, 0.0)
+    for at in (3.2, 3.3):
+        say(NOW + at, 2.0)
+    assert verdict() is Verdict.OK  # two of five were held up
+    say(NOW + 3.4, 2.0)
+    assert verdict() is Verdict.LAGGING
+    for at in (3.5, 3.6, 3.7):
+        say(NOW + at, 0.0)
+    assert verdict() is Verdict.OK
+
+
 @pytest.mark.parametrize(("bid", "ask"), [(None, 100.1), (100.0, None), (None, None)])
 def test_one_sided(bid, ask):
     assert verdicts(store_of(["bybit"], quote("bybit", bid, ask))) == [Verdict.ONE_SIDED]
@@ -133,7 +160,8 @@ def test_the_first_test_that_refuses_is_the_reason():
     look()
     store.write([quote("bybit", None, 101.0, event=NOW + 88, at=NOW + 98)])
     look()
-    store.write([quote("bybit", None, 101.0, event=NOW + 99, at=NOW + 99)])
+    for at in (NOW + 98.8, NOW + 98.9, NOW + 99):  # the exchange is on time again
+        store.write([quote("bybit", None, 101.0, event=at, at=at)])
     look()
     store.write([quote("bybit", 102.0, 101.0, event=NOW + 99.5, at=NOW + 99.5)])
     look()
@@ -302,7 +330,7 @@ def test_a_quote_outside_the_band_could_not_have_been_placed(bid, ask):
         assert ranking(store) is verdict
 
 
-@pytest.mark.parametrize(("open_now", "stands_s"), [(True, 60.0), (False, 10.0)], ids=["open", "closed"])
+@pytest.mark.parametrize(("open_now", "stands_s"), [(True, 60.0), (False, 5.0)], ids=["open", "closed"])
 def test_the_index_of_what_is_no_coin_has_to_move(open_now, stands_s):
     store = one(asset_class=AssetClass.EQUITY)
     assert ranking(store, moved=NOW - stands_s, open_now=open_now) is Verdict.OK

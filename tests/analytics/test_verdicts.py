@@ -25,6 +25,7 @@ GOOD: dict[str, float | bool] = {
     "usual_exit": -10.0,
     "exit_samples": 30.0,
     "fresh": 50.0,
+    "basis": 0.0,
     "anchor_age": 1.0,
     "anchor_due": 3.0,
     "anchor_apart": 1.0,
@@ -128,6 +129,8 @@ def test_a_few_samples_are_no_history(samples, verdict):
         ({"fresh": 25.0}, Verdict.OK),
         ({"fresh": 24.999}, Verdict.STANDING_BASIS),
         ({"fresh": NAN}, Verdict.STANDING_BASIS),
+        ({"basis": 25.0}, Verdict.OK),  # 50 of gap less 25 of the marks
+        ({"basis": 25.001}, Verdict.STANDING_BASIS),
         ({"usual_exit": -25.0}, Verdict.OK),
         ({"usual_exit": -25.001}, Verdict.STANDING_BASIS),
         ({"usual_exit": NAN}, Verdict.STANDING_BASIS),

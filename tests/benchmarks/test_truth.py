@@ -254,3 +254,25 @@ def test_books_come_some_time_after_they_were_wished_for_and_begin_with_the_touc
     assert ladder.state == "live"
     assert len(ladder.bids) > 5
     assert ladder.bids[0][0] == pytest.approx(world.wire.book(contract)[0][0][0], rel=1e-3)
+
+
+def test_an_exchange_that_falls_behind_says_nothing_at_first_and_loses_its_quotes(world):
+    column = world.store.snapshot().grid.exchange_index["okx"]
+
+    def live():
+        snapshot = world.store.snapshot()
+        return set(snapshot["live"][snapshot.grid.listed[:, column], column].tolist())
+
+    begin = world.market.top_time.max()
+    assert live() == {1.0}
+    world.delivery.late_s["okx"] = 3.0
+    seen = {}
+    for step in range(740, 920):
+        world.step(step, begin + (step - 739) * 0.02)
+        seen[step] = live()
+    world.delivery.late_s["okx"] = 0.0
+    assert seen[740 + 40] == {1.0}  # 0.8 s: not yet
+    assert seen[740 + 80] == {0.0}  # 1.6 s: noticed
+    assert 1.0 in seen[919]  # 3.6 s: what comes late is fed again, and is seen to be late
+    snapshot = world.store.snapshot()
+    assert float(snapshot["lag_s"][snapshot.grid.listed[:, column], column].min()) > 2.5

@@ -107,6 +107,19 @@ def test_slow_answers_that_could_both_be_right_are_no_step():
     assert not clock.bound(NOW + 20, NOW + 24.95, NOW + 25.05)
 
 
+def test_what_comes_lately_is_late_once_most_of_the_last_five_messages_are():
+    clock = ExchangeClock()
+    for k, late_s in enumerate((0.0, 0.0, 3.0, 3.0)):
+        clock.observe(NOW + k - late_s, NOW + k)
+    assert clock.lately_s == 0.0  # too few to say
+    clock.observe(NOW + 4 - 2.0, NOW + 4)
+    assert clock.lately_s == pytest.approx(2.0, abs=1e-6)  # of 0, 0, 3, 3, 2
+    clock.observe(NOW + 5, NOW + 5)
+    clock.observe(NOW + 6, NOW + 6)
+    clock.observe(NOW + 7, NOW + 7)
+    assert clock.lately_s == pytest.approx(0.0, abs=1e-6)
+
+
 def test_recent_lateness_is_the_median_of_the_last_messages():
     clock = ExchangeClock()
     assert clock.recent_s() is None
