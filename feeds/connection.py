@@ -42,6 +42,7 @@ class Connection:
         self._open_session = open_session
         self._on_lost = on_lost
         self._log = log
+        self._pace_s: float | None = None
         self._frames_before = 0
         self._outdated_before = 0
 
@@ -78,7 +79,7 @@ class Connection:
 
     async def _run(self) -> None:
         while True:
-            session = self._open_session(self.plan, tuple(self.topics))
+            session = self._open(tuple(self.topics))
             error = await self._live(session)
             flowed = self.session is not None and self.session.data_frames > 0
             self._retire()
@@ -96,6 +97,11 @@ class Connection:
             self.next_attempt = time.time() + delay_s
             await asyncio.sleep(delay_s)
             self.next_attempt = None
+
+    def _open(self, topics: tuple[str, ...]) -> Session:
+        session = self._open_session(self.plan, topics)
+        session.pace_s = self._pace_s
+        return session
 
     async def _live(self, session: Session) -> BaseException:
         """Run a session and its planned successors; return what ended the last of them."""
@@ -132,7 +138,7 @@ class Connection:
     ) -> tuple[Session, "asyncio.Task[None]"] | None:
         """Open the next session beside the old one and close that once data flow on both."""
         asked = tuple(self.topics)
-        new = self._open_session(self.plan, asked)
+        new = self._open(asked)
         task = asyncio.create_task(new.run())
         ready = asyncio.create_task(new.ready.wait())
         try:
@@ -163,6 +169,7 @@ class Connection:
 
     def _retire(self) -> None:
         if self.session is not None:
+            self._pace_s = self.session.usual_gap_s
             self._frames_before += self.session.frames
             self._outdated_before += self.session.decoder.outdated
             self.session = None

@@ -18,7 +18,7 @@ from feeds.exchanges.base import DEFAULT_CHANNELS, Channel, ConnectionPlan, Exch
 from feeds.failures import retry_delay_s
 from feeds.recorder import Recorder
 from feeds.rest import Response, RestClient
-from feeds.session import Listener, Session
+from feeds.session import QUIET_AT_LEAST_S, Listener, Session
 from feeds.stats import FeedLog, FrameRate
 from feeds.status import ExchangeStatus, IntervalChange, SocketStatus, State
 from feeds.transport import SocketLibrary
@@ -355,6 +355,7 @@ class ExchangeFeed:
             self._rate.observe(self.frames)
             self.depth.tend()
             self._unheard.tend(self._connections, self.instruments)
+            self._share_silence()
             state, reason = self._judge()
             if state != self._state:
                 self._since = time.time()
@@ -364,6 +365,14 @@ class ExchangeFeed:
                     self.log.add("warning", "feed", reason)
             self._state, self._reason = state, reason
             await asyncio.sleep(OBSERVE_EVERY_S)
+
+    def _share_silence(self) -> None:
+        """Doubt all sockets that are silent once a lively one is: what befell it may have befallen the others."""
+        sessions = [connection.session for connection in self._connections if connection.session is not None]
+        if any(session.quiet and session.lively for session in sessions):
+            for session in sessions:
+                if not session.quiet and session.data_frames and session.silent_s >= QUIET_AT_LEAST_S:
+                    session.fall_quiet()
 
     def _judge(self) -> tuple[State, str]:
         if not self._connections:

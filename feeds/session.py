@@ -31,6 +31,7 @@ from market.models import MarketWord, Quote
 WATCH_EVERY_S = 0.25
 QUIET_MEANS = 6.0  # silent for this many usual gaps between frames is suspicious
 QUIET_AT_LEAST_S = 1.0
+KNOWN_FRAMES = 20  # what it takes to know the pace of a socket
 YIELD_EVERY = 200  # frames between two looks at the rest of the loop, when the socket never runs dry
 IN_FLIGHT_S = 1.0  # for so long after a topic was asked for again, changes of before may still come
 RESYNC_EVERY_S = 5.0  # a topic that loses its thread again and again is not asked for again and again
@@ -89,6 +90,7 @@ class Session:
     """One life of one websocket.
 
     topics: what it asks for; refused ones leave it. data_time: when a frame last brought market words, epoch s.
+    pace_s: usual gap between frames with market words, of the session before; what this one's is takes some frames.
     ready: set once everything was asked for and data flow. closing: set when the exchange announced the cut.
     farewell: what it said then.
     """
@@ -107,6 +109,7 @@ class Session:
         self.data_frames = 0
         self.data_time: float | None = None
         self.quiet = False
+        self.pace_s: float | None = None
         self.ready = asyncio.Event()
         self.closing = asyncio.Event()
         self.farewell = ""
@@ -139,6 +142,30 @@ class Session:
     def live_for_s(self) -> float:
         """For how long everything has been asked for and data have flowed. Seconds."""
         return time.time() - self.since if self.state == "live" else 0.0
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the last market words, or since this state began where none have come."""
+        return time.time() - (self.data_time if self.data_time is not None else self.since)
+
+    @property
+    def usual_gap_s(self) -> float | None:
+        """Usual gap between frames with market words; None while it is not known."""
+        if self.data_frames < KNOWN_FRAMES:
+            return self.pace_s
+        return (time.monotonic() - self._opened_at) / self.data_frames
+
+    @property
+    def lively(self) -> bool:
+        """Whether a second of silence says that something is wrong."""
+        gap_s = self.usual_gap_s
+        return gap_s is not None and QUIET_MEANS * gap_s <= QUIET_AT_LEAST_S
+
+    def fall_quiet(self) -> None:
+        """Take its quotes out of use until it speaks again."""
+        self.quiet = True
+        self._enter("quiet")
+        self._listener.on_quiet(self, self.silent_s)
 
     def _enter(self, state: str) -> None:
         self.state = state
@@ -378,7 +405,6 @@ class Session:
         while True:
             await asyncio.sleep(WATCH_EVERY_S)
             self._ask_refused_again()
-            now = time.time()
             if self._doubt:
                 # What could not be read may have been any contract's change.
                 self._doubt = False
@@ -390,16 +416,14 @@ class Session:
                 self._resync_due()
             if self._anew_due and time.monotonic() >= self._anew_at:
                 self._begin_anew()
-            silent_s = now - (self.data_time if self.data_time is not None else self.since)
+            silent_s = self.silent_s
             if silent_s > self.plan.idle_timeout_s:
                 raise Silent(silent_s)
-            if self.data_frames < 20 or self.quiet:
+            gap_s = self.usual_gap_s
+            if self.data_frames == 0 or self.quiet or gap_s is None:
                 continue
-            usual_gap_s = (time.monotonic() - self._opened_at) / self.data_frames
-            if silent_s > max(QUIET_AT_LEAST_S, QUIET_MEANS * usual_gap_s):
-                self.quiet = True
-                self._enter("quiet")
-                self._listener.on_quiet(self, silent_s)
+            if silent_s > max(QUIET_AT_LEAST_S, QUIET_MEANS * gap_s):
+                self.fall_quiet()
 
     async def _poll(self, poll: Poll) -> None:
         if poll.request.purpose != "time":

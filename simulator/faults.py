@@ -76,7 +76,8 @@ class FaultState:
     def shape(self, payloads: list[bytes], held: list[bytes]) -> list[bytes]:
         """Spoil, repeat and shuffle data frames; `held` keeps those that wait for their window to fill."""
         if self.spoiler.active:
-            payloads = [self.spoiler.spoil(payload, self.unknown_frame, self.chance) for payload in payloads]
+            spoil = self.spoiler.spoil
+            payloads = [frame for payload in payloads for frame in spoil(payload, self.unknown_frame, self.chance)]
         if self.duplicate:
             payloads = [copy for payload in payloads for copy in (payload, payload)]
         if self.shuffle_window > 0:

@@ -28,25 +28,24 @@ class Spoiler:
     def active(self) -> bool:
         return self.garbage_share > 0 or self.odd_share > 0
 
-    def spoil(self, payload: bytes, unknown_frame: bytes, chance: Random) -> bytes:
-        """The frame, or what has become of it."""
+    def spoil(self, payload: bytes, unknown_frame: bytes, chance: Random) -> tuple[bytes, ...]:
+        """The frame, or what has become of it. Who sends what nobody knows still sends the rest."""
         if self.garbage_share > 0 and chance.random() < self.garbage_share:
-            return _garbage(payload, chance.choice(self.garbage_kinds), unknown_frame)
+            kind = chance.choice(self.garbage_kinds)
+            return (unknown_frame, payload) if kind == "unknown_channel" else (_garbage(payload, kind),)
         if self.odd_share > 0 and chance.random() < self.odd_share:
-            return _odd(payload, chance.choice(self.odd_kinds), chance)
-        return payload
+            return (_odd(payload, chance.choice(self.odd_kinds), chance),)
+        return (payload,)
 
 
-def _garbage(payload: bytes, kind: str, unknown_frame: bytes) -> bytes:
+def _garbage(payload: bytes, kind: str) -> bytes:
     if kind == "undecodable":
         return b"\\x{" + payload[:24][::-1].replace(b"\xff", b"?").decode("utf-8", "replace").encode() + b"<<"
     if kind == "truncated":
         text = payload.decode()
         return text[: max(1, len(text) * 2 // 3)].encode()
-    if kind == "wrong_type":
-        spoilt, count = re.subn(rb'"-?\d+(\.\d+)?"', b'{"value":[]}', payload, count=2)
-        return spoilt if count else b"[42]"
-    return unknown_frame
+    spoilt, count = re.subn(rb'"-?\d+(\.\d+)?"', b'{"value":[]}', payload, count=2)
+    return spoilt if count else b"[42]"
 
 
 def _odd(payload: bytes, kind: str, chance: Random) -> bytes:

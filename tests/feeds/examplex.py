@@ -217,7 +217,11 @@ class Sink:
 
 
 class Server:
-    """The exchange's side. `refuse`: topics it does not know. `handler` replaces the whole behaviour of a socket."""
+    """The exchange's side. `handler` replaces the whole behaviour of a socket.
+
+    refuse: topics it does not know. slow: those that have news only now and then. first_only: whether a socket gets no
+    more than the first news of each topic.
+    """
 
     def __init__(self) -> None:
         self.url = ""
@@ -229,6 +233,9 @@ class Server:
         self.refuse: set[str] = set()
         self.name_refused = True
         self.mute = False
+        self.slow: set[str] = set()
+        self.first_only = False
+        self.told: set[tuple[ServerConnection, str]] = set()
         self.status: int | None = None
         self.retry_after: str | None = None
         self.listing: list[dict[str, str]] = [{"id": "BTC"}, {"id": "ETH"}]
@@ -272,6 +279,9 @@ class Server:
             self.sent += 1
             for socket, topics in list(self.sockets.items()):
                 for topic in sorted(topics):
+                    if (topic in self.slow and self.sent % 40) or (self.first_only and (socket, topic) in self.told):
+                        continue
+                    self.told.add((socket, topic))
                     with contextlib.suppress(ConnectionClosed):
                         await socket.send(orjson.dumps(self._news(topic)).decode())
 

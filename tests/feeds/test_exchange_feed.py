@@ -147,6 +147,38 @@ def test_a_silent_socket_is_doubted_at_once_and_replaced_later():
     asyncio.run(scenario())
 
 
+def test_a_new_socket_that_falls_silent_is_known_by_the_pace_of_the_one_before():
+    async def scenario():
+        server = Server()
+        async with server.running(), running(server) as (feed, _):
+            await until(lambda: feed.frames > 100)
+            server.first_only = True
+            for socket in list(server.sockets):
+                await socket.close(1012, "restart")
+            await until(lambda: len(server.dialled) == 2)
+            await until(lambda: feed.status().sockets[0].state == "quiet", 5.0)
+            assert feed._connections[0].session.data_frames <= 2
+
+    asyncio.run(scenario())
+
+
+def test_what_silences_a_lively_socket_is_feared_for_the_slow_ones_too():
+    async def scenario():
+        server = Server()
+        server.slow, server.listing = {"ETH"}, [{"id": "BTC"}]
+        async with server.running(), running(server, 0.3, capacity=1) as (feed, sink):
+            await until(lambda: feed.frames > 50)
+            server.listing = [{"id": "BTC"}, {"id": "ETH"}]  # goes onto a socket of its own
+            await until(lambda: "ETH-USDT" in sink.symbols and feed.status().state == "live")
+            assert not any(sink.lost)
+            server.mute = True
+            await until(lambda: {"BTC-USDT"} in sink.lost and {"ETH-USDT"} in sink.lost, 4.0)
+            server.mute = False
+            await until(lambda: feed.status().state == "live")
+
+    asyncio.run(scenario())
+
+
 def test_a_short_silence_needs_no_new_socket():
     async def scenario():
         server = Server()
