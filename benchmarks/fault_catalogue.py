@@ -50,7 +50,7 @@ FAULTS = (
     Fault("drop", {"fault": "drop"}, lasts_s=1.0),
     Fault("half-open", {"fault": "half_open"}),
     Fault("silence", {"fault": "silence"}),
-    Fault("deaf socket", {"fault": "deaf"}),
+    Fault("deaf socket", {"fault": "deaf"}, ("state", "socket")),  # one that carries only books changes no state
     Fault("deaf subscription", {"fault": "deaf"}, ("silent", "gap"), one_contract=True, liveliest=True),
     Fault("garbage", {"fault": "garbage", "share": 0.1}),
     Fault("odd numbers", {"fault": "odd_numbers", "share": 0.2}),

@@ -255,8 +255,8 @@ class Suite:
 
     def _shown(self, trial: Trial, status: ExchangeStatus) -> str:
         fault = trial.fault
-        if "state" in fault.shown:
-            return status.reason if status.state != "live" and fault.says in status.reason else ""
+        if "state" in fault.shown and status.state != "live" and fault.says in status.reason:
+            return status.reason
         for event in status.events:  # oldest first
             about = (
                 trial.exchange_symbol is None
