@@ -6,6 +6,7 @@ Everything that judges pairs (the scan of the whole market, the detector, the ex
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,10 @@ LEAST_OTHERS = 2  # that make up what the others say
 # (symbol, buy, sell) index arrays of n pairs -> expected exit edge (n,) [bps] and samples behind it (n,)
 ExpectedExit = Callable[[Ints, Ints, Ints], tuple[Array, Array]]
 Books = Callable[[str, str], Ladder | None]  # exchange, symbol -> the order book as it is now
+
+
+# Most gaps are looked at again before their books change.
+_fillable = lru_cache(maxsize=4096)(fillable)
 
 
 def no_books(_exchange: str, _symbol: str) -> Ladder | None:
@@ -145,7 +150,7 @@ def _walked(snapshot: Snapshot, context: Context, pairs: Pairs, at: Ints) -> Pai
     for i in at.tolist():
         least = terms.min_net_bps + pairs.cost[i] + np.fmax(-pairs.expected_exit[i], 0.0)
         books = books_of(snapshot, context, int(pairs.symbol[i]), int(pairs.buy[i]), int(pairs.sell[i]))
-        fill = fillable(*books, terms.notional, float(least))
+        fill = _fillable(*books, terms.notional, float(least))
         size[i], walk[i], capacity[i], gainful[i] = fill.size, fill.walk_bps, fill.capacity, fill.gainful
         visible[i], behind[i], touch_only[i] = fill.visible, fill.behind_bps, fill.touch_only
     net = spreads.net_edge_bps(pairs.entry + walk, pairs.expected_exit, pairs.cost)

@@ -1,12 +1,12 @@
 """`make load`: the whole simulated market at full rate beside the app and a viewer, on one machine.
 
 A rate holds if no frame is lost and none of the 99 % fastest is later than the second after which a quote counts as
-late. Where the rate that was asked for does not hold, the highest that does is looked for in short runs, and the long
-run is made with that. Prints what was tried and, for the long run, a row an exchange and how long detection took from
-a change in the store to its judgement (the last 20,000 changes). The last line is one JSON object {"frames_per_s",
-"lost", "lag_p50_ms", "lag_p99_ms", "app_cpu", "rss_mb"}. The lag is from the exchange's event to the store, over the
-floor: what queues on the way is in it. p50 and p99 are those of the exchange that is worst off; CoinDCX, a relay that
-is two seconds late by nature, is left out of them.
+late. The highest rate that holds, up to the one that was asked for, is looked for in short runs, and the long run is
+made with that. Prints what was tried and, for the long run, a row an exchange and how long detection took from a change
+in the store to its judgement (the last 20,000 changes). The last line is one JSON object {"frames_per_s", "lost",
+"lag_p50_ms", "lag_p99_ms", "app_cpu", "rss_mb"}. The lag is from the exchange's event to the store, over the floor:
+what queues on the way is in it. p50 and p99 are those of the exchange that is worst off; CoinDCX, a relay that is two
+seconds late by nature, is left out of them.
 """
 
 import argparse
@@ -21,8 +21,7 @@ from feeds.exchange_feed import LATE_S
 from feeds.exchanges import load
 
 PROBE_S = 20.0
-LESS, SOMEWHAT_LESS = 0.7, 0.85
-LOWEST = 500.0
+FIRST, MORE, LESS = 1_000.0, 1.5, 0.8
 
 
 def lag_ms(flow: Flow, percentile: str) -> float:
@@ -49,24 +48,32 @@ def _told(flow: Flow, seconds: float) -> dict[str, object]:
 
 
 def find(bench: Rig, rate: float, seconds: float) -> list[tuple[Flow, float]]:
-    """What was tried, with its time in seconds; the last is the long run."""
+    """What was tried, with its time in seconds; the last is the long run.
+
+    From low rates upwards: what has queued up at a rate that does not hold would be in the next figures.
+    """
     tried: list[tuple[Flow, float]] = []
+    best, asked = FIRST, min(FIRST, rate)
     while True:
-        probe = bench.measure(rate, min(PROBE_S, seconds))
+        probe = bench.measure(asked, min(PROBE_S, seconds))
         tried.append((probe, min(PROBE_S, seconds)))
-        if holds(probe) or rate * LESS < LOWEST:
-            long = bench.measure(rate, seconds)
-            tried.append((long, seconds))
-            if holds(long) or rate * SOMEWHAT_LESS < LOWEST:
-                return tried
-            rate *= SOMEWHAT_LESS
-        else:
-            rate *= LESS
+        if not holds(probe):
+            break
+        best = asked
+        if asked >= rate:
+            break
+        asked = min(MORE * asked, rate)
+    while True:
+        long = bench.measure(best, seconds)
+        tried.append((long, seconds))
+        if holds(long) or best * LESS < FIRST * LESS:
+            return tried
+        best *= LESS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make load", description=__doc__)
-    parser.add_argument("--rate", type=float, default=15_000.0, help="best prices that change a second, to begin with")
+    parser.add_argument("--rate", type=float, default=15_000.0, help="best prices that change a second, at most")
     parser.add_argument("--seconds", type=float, default=300.0, help="how long the long run is")
     given = parser.parse_args(arguments)
     with rig() as bench:

@@ -14,6 +14,16 @@ import socketio
 from feeds.transport import OPEN_TIMEOUT_S, Disconnected
 
 
+class _Json:
+    """What python-socketio asks of a JSON module, by the one that is used everywhere else."""
+
+    loads = staticmethod(orjson.loads)
+
+    @staticmethod
+    def dumps(value: object, **_options: object) -> str:
+        return orjson.dumps(value).decode()
+
+
 class SocketIoTransport:
     """One Socket.IO connection over its websocket transport, without reconnection: `connection.py` redials."""
 
@@ -21,7 +31,9 @@ class SocketIoTransport:
         # The resolver of the system, as for every other connection: with aiodns installed aiohttp takes that.
         connector = aiohttp.TCPConnector(resolver=aiohttp.ThreadedResolver())
         self._http = aiohttp.ClientSession(connector=connector)
-        self._client = socketio.AsyncClient(reconnection=False, handle_sigint=False, http_session=self._http)
+        self._client = socketio.AsyncClient(
+            reconnection=False, handle_sigint=False, http_session=self._http, json=_Json
+        )
         self._frames: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._reason = "no reason given"
         self._client.on("*", self._take)

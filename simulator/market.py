@@ -103,6 +103,7 @@ class ExchangeMarket:
         seed: Of the whole simulation.
     """
 
+    burst_every_s = 24.0  # on the average
     premium_bps = (1.0, 9.0)  # standard deviation of a contract's premium: the largest coin's, and that of the smallest
 
     def __init__(self, name: str, listings: Sequence[Listing], fair: FairPrices, seed: int) -> None:
@@ -248,8 +249,8 @@ class ExchangeMarket:
         return change
 
     def _step_bursts(self) -> None:
-        """Once in about 8 s some listing starts to run 50-100 bps away from its fair price for 5-60 s."""
-        if self._path_random.random() < STEP_S / 8:
+        """Now and then some listing starts to run 50-100 bps away from its fair price for 5-60 s."""
+        if self._path_random.random() < STEP_S / self.burst_every_s:
             index = int(self._path_random.integers(0, len(self.listings)))
             size = self._path_random.uniform(50, 100) * 1e-4 * (1 if self._path_random.random() < 0.5 else -1)
             self._burst_target[index] = size

@@ -273,8 +273,8 @@ def _sides(quote: Quote) -> tuple[float | None, ...]:
     return quote.bid_price, quote.bid_size, quote.ask_price, quote.ask_size
 
 
-def _levels(contract: fields.Contract, rows: Iterable[Any]) -> tuple[tuple[float, float], ...]:
-    return tuple(level for quoted in fields.levels(rows)[:DEPTH_LEVELS] if (level := contract.level(*quoted)))
+def _levels(contract: fields.Contract, rows: list[Any]) -> tuple[tuple[float, float], ...]:
+    return tuple(level for quoted in fields.levels(rows[:DEPTH_LEVELS]) if (level := contract.level(*quoted)))
 
 
 def _market(contract: fields.Contract, row: Mapping[str, Any], received_time: float) -> list[Word]:
