@@ -338,7 +338,7 @@ class SnapshotStore:
             self._lock.release()
 
     def _write_quote(self, buffer: memoryview, cell: _Cell, quote: Quote, polled: bool) -> None:
-        """Most quotes come from a stream, two-sided, timed, in order and not late again: others go the long way."""
+        """Most quotes come from a stream, two-sided, timed and in order: others go the long way."""
         event_time, received_time = quote.event_time, quote.received_time
         bid_price, bid_size, ask_price, ask_size = quote.bid_price, quote.bid_size, quote.ask_price, quote.ask_size
         one_sided = bid_price is None or ask_price is None or bid_size is None or ask_size is None
@@ -348,10 +348,14 @@ class SnapshotStore:
         clock = cell.clock
         raw = received_time - event_time
         lag = raw - clock.floor_s
-        if lag > LATE_S and event_time == cell.event_time:  # perhaps a repetition
-            self._write_any_quote(buffer, cell, quote, polled)
-            return
-        if raw < clock.lowest_s or received_time >= clock.rotates_at:
+        if (
+            lag > LATE_S
+            and event_time == cell.event_time
+            and _BOOK.unpack_from(buffer, cell.offset) == (bid_price, bid_size, ask_price, ask_size)
+        ):
+            # An idle book repeated is no later than it was, as far as its stream tells changes in time.
+            lag = max(_NUMBER.unpack_from(buffer, cell.offset + 8 * _LAG)[0], clock.last_s or 0.0)
+        elif raw < clock.lowest_s or received_time >= clock.rotates_at:
             lag = clock.observe(event_time, received_time)
         else:
             if lag < 0.0:
@@ -392,7 +396,6 @@ class SnapshotStore:
                 if clock.last_s is not None and clock.last_s > LATE_S:
                     lag = clock.last_s  # the next change will be told as late as the last one
             elif late_s > LATE_S and event_time == cell.event_time and _same_book(buffer, offset, book):
-                # An idle book repeated is no later than it was, as far as its stream tells changes in time.
                 lag = max(_NUMBER.unpack_from(buffer, offset + 8 * _LAG)[0], clock.last_s or 0.0)
             else:
                 lag = clock.observe(event_time, quote.received_time)

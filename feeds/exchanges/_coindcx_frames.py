@@ -5,10 +5,11 @@ is `["name", {"event": ..., "data": "<JSON as text>"}]`: JSON twice over. Books 
 `vs` numbers without a gap; about half of all joins begin with a change, and then the book is had over REST.
 """
 
+import sys
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import ceil
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import orjson
@@ -28,11 +29,18 @@ SILENT_S = 5.0  # a book that came over REST and is ahead of a stream this quiet
 _UNUSED_EVENTS = frozenset({"new-trade", "price-change", "candlestick"})
 
 
+# Bounded: strict=False below reads "89.848" as a float in C, and "nan" and "inf" just as well.
+_Levels = dict[
+    Annotated[float, msgspec.Meta(gt=0.0, le=sys.float_info.max)],
+    Annotated[float, msgspec.Meta(ge=0.0, le=sys.float_info.max)],
+]
+
+
 class _BookData(msgspec.Struct, gc=False):
     ts: int
     vs: int
-    asks: dict[float, float]
-    bids: dict[float, float]
+    asks: _Levels
+    bids: _Levels
     type: str
     s: str
     E: int = 0
@@ -42,11 +50,10 @@ class _BookData(msgspec.Struct, gc=False):
 class _PolledBook(msgspec.Struct, gc=False):
     ts: int
     vs: int
-    asks: dict[float, float]
-    bids: dict[float, float]
+    asks: _Levels
+    bids: _Levels
 
 
-# strict=False reads "89.848" as a float in C. It would also read "inf", so the levels are checked below.
 _decode_book = msgspec.json.Decoder(_BookData, strict=False).decode
 
 
@@ -178,8 +185,6 @@ class Decoder(fields.ContractDecoder):
             if contract is None:
                 return ()
         bids, asks = message.bids, message.asks
-        _require_levels(bids)
-        _require_levels(asks)
         window = self._windows.get(contract.exchange_symbol)
         if window is None:
             window = self._windows[contract.exchange_symbol] = _Window()
@@ -352,8 +357,6 @@ class Decoder(fields.ContractDecoder):
         polled = msgspec.convert(body, _PolledBook, strict=False)
         if polled.ts == 0:
             raise RequestFailed(NAME, f"no book of {exchange_symbol!r:.40}")
-        _require_levels(polled.bids)
-        _require_levels(polled.asks)
         window = self._windows.get(exchange_symbol)
         if window is None:
             window = self._windows[exchange_symbol] = _Window()
@@ -370,14 +373,6 @@ class Decoder(fields.ContractDecoder):
 def book_topic(exchange_symbol: str, deep: bool) -> str:
     """The channel of a book. Two depths of one contract cannot be told apart, so only one is ever joined."""
     return f"{exchange_symbol}@orderbook@{DEPTH_LEVELS if deep else QUOTE_LEVELS}-futures"
-
-
-def _require_levels(side: dict[float, float]) -> None:
-    """Raises ValueError unless each is a price with a size, or with 0."""
-    inf = fields.INF
-    for quoted_price, size in side.items():
-        if not (0.0 < quoted_price < inf and 0.0 <= size < inf):
-            raise ValueError(f"no level of a book: {quoted_price} {size}")
 
 
 def _next_settlement(now: float, interval_h: float | None) -> float | None:
