@@ -21,7 +21,7 @@ from feeds.stats import FeedLog
 from market.models import Depth, Instrument, MarketWord, Status
 
 DEFAULT_CAP = 20  # books watched at a time on one exchange
-LEAVE_S = 1.0  # from giving a socket's last topic up until it is closed: what is on its way is still read
+LEAVE_S, LEAVE_WITHIN_S = 1.0, 5.0  # a socket whose last topic was given up is closed once it says nothing for a while
 STUCK_S = 6.0  # a book out of step for this long is asked for once more; a session does so every 5 s at most
 NAMED = 5  # symbols named in one line of the log
 
@@ -216,7 +216,10 @@ class DepthWatch:
 
         async def leave() -> None:
             try:
-                await asyncio.sleep(LEAVE_S)
+                until, read = time.monotonic() + LEAVE_WITHIN_S, -1
+                while connection.frames != read and time.monotonic() < until:
+                    read = connection.frames
+                    await asyncio.sleep(LEAVE_S)
             finally:
                 running.cancel()
                 await asyncio.wait((running,), timeout=3.0)
