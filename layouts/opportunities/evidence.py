@@ -30,7 +30,7 @@ _FOUND = {
     Verdict.ANCHOR_MOVING: "{0}",
     Verdict.SKEWED_LEGS: "{0} apart, {1} left",
     Verdict.NO_HISTORY: "{0} samples",
-    Verdict.STANDING_BASIS: "fresh {0}, over the marks' gap {1}, over usual {2}",
+    Verdict.STANDING_BASIS: "fresh {0}, less marks {1}, less usual {2}",
     Verdict.THIN_BOOK: "{0} gain",
     Verdict.SINGLE_ORDER: "next {0}, spread {1}",
     Verdict.UNCONFIRMED: "undisputed for {0}",
