@@ -11,6 +11,7 @@ from math import inf, nan
 import numpy as np
 
 REACTION_S, STEP_S = 0.1, 0.02
+ROUNDING_S = 1e-6  # 620.48 less 620.36 is a little more than 0.12
 IN_FLIGHT_S = 0.25  # what is said of a plant is still said this long after its end: messages are on their way
 LATER_S = 1.0  # sizes are compared at the opening and once more
 TOGETHER_S = 0.5  # stretches of one route closer than this are one episode
@@ -164,7 +165,7 @@ class Score:
     @property
     def reachable(self) -> list[Outcome]:
         """The real ones that live longer than the reaction and a step of the market."""
-        return [row for row in self.reals if row.plant.lasts_s > REACTION_S + STEP_S]
+        return [row for row in self.reals if row.plant.lasts_s > REACTION_S + STEP_S + ROUNDING_S]
 
     @property
     def fakes(self) -> list[Outcome]:

@@ -62,7 +62,8 @@ def test_what_became_actionable_before_or_after_does_not_count_as_found():
 
 def test_recall_leaves_out_what_nobody_can_react_to():
     """0.12 s is the reaction and one step of the market; only the two that live longer count, of which one is found."""
-    ledger = [planted(end=10.12), planted(begin=30.0, end=30.2), planted(begin=40.0, end=41.0)]
+    too_short = [planted(end=10.12), planted(begin=620.36, end=620.48)]
+    ledger = [*too_short, planted(begin=30.0, end=30.2), planted(begin=40.0, end=41.0)]
 
     result = score(ledger, [stretch(40.2, 41.0)], [hit(40.2)], NO_RELAYS)
 
