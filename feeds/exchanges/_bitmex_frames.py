@@ -115,8 +115,10 @@ class Decoder(fields.ContractDecoder):
                 raise SubscriptionRejected(NAME, f"{reason}")
             case {"error": str(reason)}:
                 raise SubscriptionRejected(NAME, reason, _refused(reason, message.get("request")))
-            case _:
+            case dict():
                 raise UnknownMessage(NAME, f"{message!r:.200}")
+            case _:  # every message is an object: this may be what is left of one that we know
+                raise BadPayload(NAME, f"{message!r:.200}")
 
     def _table(self, table: str, action: str, rows: list[Any], received_time: float) -> Sequence[Word]:
         if action not in ("partial", "insert", "update", "delete"):

@@ -181,8 +181,10 @@ class Decoder(fields.ContractDecoder):
                 raise SubscriptionRejected(NAME, "none of the channels was subscribed")
             case {"id": _, "result": _}:
                 return [Ack()]
-            case _:
+            case dict():
                 raise UnknownMessage(NAME, f"{message!r:.200}")
+            case _:  # every message is an object: this may be what is left of one that we know
+                raise BadPayload(NAME, f"{message!r:.200}")
 
     def _confirmed(self, number: int, topics: list[Any]) -> list[Word]:
         """Read the answer to a subscription.

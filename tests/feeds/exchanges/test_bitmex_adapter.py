@@ -502,3 +502,9 @@ def test_no_frame_breaks_a_decoder_or_gets_nonsense_out(data):
             assert word.open_interest is None or (isfinite(word.open_interest) and word.open_interest >= 0.0)
     (quote,) = decoder.feed(table("quote", quoted("BCHUSDT", at="2027-01-01T00:00:00.000Z")), 1.0)
     assert quote.bid_price == 100.0
+
+
+@pytest.mark.parametrize("frame", ["[42]", "42", '"text"', "null"])
+def test_what_is_no_object_may_be_the_rest_of_a_known_message(decoder, frame):
+    with pytest.raises(BadPayload):
+        decoder.feed(frame, 1.0)

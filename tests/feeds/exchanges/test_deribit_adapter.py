@@ -571,3 +571,9 @@ def test_recorded_summaries(decoder, recordings):
     assert (funding.mark_price, funding.index_price, funding.funding_rate) == (29700.53, 29695.49, 0.0)
     assert (market.volume_24h, market.turnover_24h) == (7539.21, 223275080.0)
     assert market.open_interest == pytest.approx(560105870 / 29700.53)
+
+
+@pytest.mark.parametrize("frame", ["[42]", "42", '"text"', "null"])
+def test_what_is_no_object_may_be_the_rest_of_a_known_message(decoder, frame):
+    with pytest.raises(BadPayload):
+        decoder.feed(frame, 1.0)
