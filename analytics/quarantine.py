@@ -1,8 +1,9 @@
 """Contracts whose price does not belong to their symbol: a new name, another coin, a redenomination, a delisting.
 
 `different_asset` refuses such a quote at once, and forgets it at once. What stays off for minutes is held here until
-it has agreed for minutes, so that a price that merely passes by makes no opportunity. Source of the limits: the venue
-notes on symbol normalisation, section 9 (read 2026-10).
+it has agreed for minutes, so that a price that merely passes by makes no opportunity. Source of the times: the venue
+notes on symbol normalisation, section 9 (read 2026-10). They begin at 10 % off, where this begins as soon as the price
+is not believed: the price of another coin that is 2 % off passes by soonest.
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,6 @@ from analytics.quality import PRICE_TESTS, Codes, Limits, Verdict, asset_referen
 from analytics.spreads import row_middles
 from store.snapshot import Grid, Snapshot
 
-FAR_OFF = 0.10  # fraction
 HELD_AFTER_S = 300.0
 RELEASED_AFTER_S = 600.0
 
@@ -24,7 +24,7 @@ RELEASED_AFTER_S = 600.0
 class Misfit:
     """A contract whose reference price is off. ratio: over the median of its symbol; of two, over the other one.
 
-    since: when it was first far off. held_since: when it was put into quarantine, None if it is not. agrees_since:
+    since: when it was first off. held_since: when it was put into quarantine, None if it is not. agrees_since:
     since when a held one has agreed with the others, None if it does not. Epoch s.
     """
 
@@ -37,7 +37,7 @@ class Misfit:
 
 
 class Quarantine:
-    """Follows what is far off. One writer; `misfits` is replaced as a whole."""
+    """Follows what is off. One writer; `misfits` is replaced as a whole."""
 
     def __init__(self) -> None:
         self.misfits: dict[tuple[str, str], Misfit] = {}
@@ -59,7 +59,7 @@ class Quarantine:
             off = np.maximum(ratio, 1.0 / ratio) - 1.0
         grid, before = snapshot.grid, self.misfits
         after = {key: misfit for key, misfit in before.items() if key in grid.instruments}
-        for s, e in zip(*np.nonzero(off > FAR_OFF), strict=True):
+        for s, e in zip(*np.nonzero(off > limits.same_asset_within), strict=True):
             key = grid.exchanges[e], grid.symbols[s]
             after.setdefault(key, Misfit(*key, float(ratio[s, e]), now))
         changed = []
@@ -91,7 +91,7 @@ class Quarantine:
 def _moved(misfit: Misfit, off: float, agrees_within: float, now: float) -> Misfit | None:
     """The misfit after one more look; None once there is nothing against it any more."""
     if misfit.held_since is None:
-        if off <= FAR_OFF:
+        if off <= agrees_within:
             return None
         return replace(misfit, held_since=now) if now - misfit.since >= HELD_AFTER_S else misfit
     if off > agrees_within:
