@@ -103,7 +103,7 @@ def row_of(collected: Collected, kind: str, endpoints: Endpoints) -> dict[str, o
     for parser in parsers(collected, endpoints[name]):
         found = compared(collected, frames, parser)
         if found is not None:
-            times[parser.library] = found
+            times[parser.package] = found
         parser.close()
     return {
         "exchange": name,

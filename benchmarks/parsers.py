@@ -20,7 +20,7 @@ Top = tuple[str, float, float]  # the exchange's own id, best bid and best ask, 
 class Parser(Protocol):
     """A library's way from text to its own objects."""
 
-    library: str
+    package: str
 
     def parse(self, text: str) -> object:
         """Read one frame. May raise anything."""
@@ -36,7 +36,7 @@ class Parser(Protocol):
 class CcxtParser:
     """ccxt's websocket client of an exchange, never connected."""
 
-    library = "ccxt"
+    package = "ccxt"
 
     def __init__(self, name: str, endpoints: Mapping[str, str]) -> None:
         """endpoints: where it reads its markets. Raises KeyError if ccxt does not have the exchange."""
@@ -110,7 +110,7 @@ _SOCKET = SimpleNamespace(address="wss://stream.example/linear", uuid="1")
 class CryptofeedParser:
     """A feed class of cryptofeed, never connected."""
 
-    library = "cryptofeed"
+    package = "cryptofeed"
 
     def __init__(self, name: str, collected: Collected) -> None:
         """Raises KeyError if it has no class for the protocol we read."""

@@ -112,7 +112,8 @@ class DepthWatch:
         self._watched: dict[str, Instrument] = {}
         self._carriers: dict[str, Connection] = {}  # by topic; none for what comes with the quotes anyway
         self._own: dict[Connection, asyncio.Task[None]] = {}
-        self._leaving: dict[Connection, asyncio.Task[None]] = {}
+        self._leaving: dict[Connection, asyncio.Task[None]] = {}  # still read, and closed by one of the next
+        self._closing: set[asyncio.Task[None]] = set()
         self._frames_before = 0
         self._numbers = count(1)
         self._beyond: tuple[str, ...] = ()
@@ -212,7 +213,7 @@ class DepthWatch:
                 self._leave(carrier)  # a socket without topics would only be found silent
 
     def _leave(self, connection: Connection) -> None:
-        running = self._own.pop(connection)
+        running = self._leaving[connection] = self._own.pop(connection)
 
         async def leave() -> None:
             try:
@@ -226,11 +227,13 @@ class DepthWatch:
                 del self._leaving[connection]
                 self._frames_before += connection.frames
 
-        self._leaving[connection] = asyncio.create_task(leave())
+        task = asyncio.create_task(leave())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
         """Close the sockets that carry only books."""
-        tasks = [*self._own.values(), *self._leaving.values()]
+        tasks = [*self._own.values(), *self._leaving.values(), *self._closing]
         for task in tasks:
             task.cancel()
         if tasks:

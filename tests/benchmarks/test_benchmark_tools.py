@@ -135,10 +135,10 @@ def test_other_libraries_make_the_same_quotes_of_the_same_frames(name, simulated
                 matches.setdefault(exchange_symbol, []).append(same)
         parser.close()
         if matches:
-            libraries.append(parser.library)
+            libraries.append(parser.package)
             assert sum(map(len, matches.values())) > 0.3 * len(frames)
             for exchange_symbol, found in matches.items():
-                assert all(found[:1] if name == "phemex" else found), (parser.library, exchange_symbol)
+                assert all(found[:1] if name == "phemex" else found), (parser.package, exchange_symbol)
     assert libraries == [*(["ccxt"] if name != "bitmex" else []), *(["cryptofeed"] if name in CRYPTOFEED else [])]
 
 

@@ -104,6 +104,19 @@ def test_frames_of_books_count_and_go_on_counting_when_their_socket_is_gone():
     asyncio.run(scenario())
 
 
+def test_a_socket_that_has_just_been_given_up_is_closed_with_the_feed():
+    async def scenario():
+        server = Server()
+        async with server.running(), running(server, pool="depth") as (feed, store):
+            feed.depth.want(["BTC-USDT"])
+            await until(lambda: state(store, "BTC") == "live")
+            feed.depth.want([])
+            await feed.depth.close()  # in the same turn of the loop
+            await until(lambda: topics(server) == [{"BTC", "ETH"}], 3.0)
+
+    asyncio.run(scenario())
+
+
 def test_a_full_connection_gets_a_sister_in_its_pool():
     async def scenario():
         server = Server()
