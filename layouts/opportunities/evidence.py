@@ -30,7 +30,8 @@ _FOUND = {
     Verdict.ANCHOR_MOVING: "{0}",
     Verdict.SKEWED_LEGS: "{0} apart, {1} left",
     Verdict.NO_HISTORY: "{0} samples",
-    Verdict.STANDING_BASIS: "fresh {0}, less marks {1}, less usual {2}",
+    Verdict.STANDING_BASIS: "fresh\N{NO-BREAK SPACE}{0}, less\N{NO-BREAK SPACE}marks\N{NO-BREAK SPACE}{1}, "
+    "less\N{NO-BREAK SPACE}usual\N{NO-BREAK SPACE}{2}",
     Verdict.THIN_BOOK: "{0} gain",
     Verdict.SINGLE_ORDER: "next {0}, spread {1}",
     Verdict.UNCONFIRMED: "undisputed for {0}",
@@ -110,7 +111,10 @@ def found_words(view: View, opened: Opened, check: Check) -> str:
         return f"{apart} apart, older {older}" + ("" if found[2].value else ", not read since it crept open")
     shape = _FOUND.get(check.verdict)
     if shape is not None and shape.count("{") == len(found):
-        return shape.format(*(value_words(opened, item) for item in found))
+        words = [value_words(opened, item) for item in found]
+        if len({item.unit for item in found}) == 1 < len(found):  # the limit beside it says the unit
+            words = [word.removesuffix(f" {found[0].unit}") for word in words]
+        return shape.format(*words)
     if all(item.name.endswith((", long", ", short")) for item in found):
         return " and ".join(value_words(opened, item) for item in found)
     return ", ".join(f"{item.name} {value_words(opened, item)}" for item in found)
