@@ -59,24 +59,38 @@ class Decoder(fields.ContractDecoder):
     """Reads the frames of one BitMEX connection, and the answers to its polls."""
 
     def __init__(self, instruments: Iterable[Instrument], ignored: Collection[str] = ()) -> None:
+        self._btc_price: float | None = None  # what a quanto's size in coins depends on
         super().__init__(NAME, instruments, ignored)
         self._touches: dict[str, _Row] = {}
         self._rows: dict[str, dict[str, Any]] = {}
         self._depths: dict[str, tuple[float, Depth]] = {}
         self._dead: set[str] = set()  # what the instrument table holds beside contracts that trade
         self._announced: set[tuple[str, str]] = set()
-        self._btc_price: float | None = None  # what a quanto's size in coins depends on
 
     def update(self, instruments: Iterable[Instrument]) -> None:
         """Take over a new catalogue without losing what is known of contracts that stay."""
         super().update(instruments)
         self._quantos = {contract.symbol for contract in self.contracts.values() if _is_quanto(contract)}
-        # What a quote takes of a contract, at one look-up; a quanto takes more.
+        # What a quote takes of a contract, at one look-up; quantos without a price of Bitcoin are not among them.
         self._units = {
-            exchange_symbol: (contract, contract.symbol, contract.multiplier, contract.factor, contract.inverse)
+            exchange_symbol: (contract, contract.symbol, contract.multiplier, coins, contract.inverse)
             for exchange_symbol, contract in self.contracts.items()
-            if not _is_quanto(contract)
+            if (coins := self._coins_each(contract)) is not None
         }
+
+    def _coins_each(self, contract: fields.Contract) -> float | None:
+        """Coins per contract, quote currency where it is inverse; None for a quanto if it cannot be told."""
+        if contract.symbol not in self._quantos:
+            return contract.factor
+        if self._btc_price is None or contract.instrument.settle != "BTC":
+            return None
+        return contract.factor * self._btc_price * contract.multiplier
+
+    def _take_btc_price(self, btc_price: float) -> None:
+        self._btc_price = btc_price
+        for exchange_symbol, contract in self.contracts.items():
+            if contract.symbol in self._quantos and (coins := self._coins_each(contract)) is not None:
+                self._units[exchange_symbol] = (contract, contract.symbol, contract.multiplier, coins, False)
 
     def reset(self, topics: Collection[str]) -> None:
         """Forget what these topics have said."""
@@ -158,19 +172,20 @@ class Decoder(fields.ContractDecoder):
     def _quotes(self, rows: list[_Row], received_time: float) -> Sequence[Word]:
         """Read new quotes, the plain ones here and all others in `_quote`."""
         units, touches, inf = self._units, self._touches, fields.INF
-        # Rows of one contract are in order: only the last is still true.
-        latest = {row.symbol: row for row in rows}
+        if len(rows) > 1:  # rows of one contract are in order: only the last is still true
+            rows = list({row.symbol: row for row in rows}.values())
         words: list[Word] = []
         failed: list[Exception] = []
         moment, event_time = None, 0.0
-        for exchange_symbol, row in latest.items():
-            if row.timestamp != moment:  # most often one for all
-                moment = row.timestamp
+        for row in rows:
+            exchange_symbol, timestamp = row.symbol, row.timestamp
+            if timestamp != moment:  # most often one for all
+                moment = timestamp
                 event_time = moment.timestamp()
             known = touches.get(exchange_symbol)
             try:
                 unit = units.get(exchange_symbol)
-                if unit is not None and (known is None or row.timestamp > known.timestamp):
+                if unit is not None and (known is None or timestamp > known.timestamp):
                     contract, symbol, multiplier, factor, inverse = unit
                     bid, ask = row.bidPrice / multiplier, row.askPrice / multiplier  # type: ignore[operator]
                     bid_size, ask_size = row.bidSize * factor, row.askSize * factor  # type: ignore[operator]
@@ -195,8 +210,8 @@ class Decoder(fields.ContractDecoder):
         if failed and not words:
             if isinstance(failed[0], UnknownContract):
                 raise failed[0]
-            if len(failed) == len(latest):
-                raise BadPayload(NAME, f"none of the {len(latest)} quotes could be read: {failed[0]}"[:200])
+            if len(failed) == len(rows):
+                raise BadPayload(NAME, f"none of the {len(rows)} quotes could be read: {failed[0]}"[:200])
         return words
 
     def _quote(self, row: _Row, event_time: float, received_time: float) -> Quote | None:
@@ -240,9 +255,8 @@ class Decoder(fields.ContractDecoder):
 
     def _quanto_coins(self, contract: fields.Contract, contracts: float | None) -> float | None:
         """contracts x BTC per point = BTC worth / price; times dollars per BTC = coins."""
-        if contracts is None or self._btc_price is None or contract.instrument.settle != "BTC":
-            return None
-        return fields.amount(contracts, contract.factor * self._btc_price * contract.multiplier) or None
+        coins = self._coins_each(contract)
+        return None if contracts is None or coins is None else fields.amount(contracts, coins) or None
 
     # -- everything else ---------------------------------------------------------------------------------------
 
@@ -268,8 +282,9 @@ class Decoder(fields.ContractDecoder):
         if action == "update" and known is not None:
             merged = {**known, **merged}
         event_time = epoch_s(row.get("timestamp"))
-        if contract.symbol == "BTC-USD" and contract.inverse and "markPrice" in changed:
-            self._btc_price = fields.price(merged["markPrice"]) or self._btc_price
+        of_btc = contract.symbol == "BTC-USD" and contract.inverse and "markPrice" in changed
+        if of_btc and (btc_price := fields.price(merged["markPrice"])):
+            self._take_btc_price(btc_price)
         if not _FUNDING_FIELDS.isdisjoint(changed):
             words.append(_funding(contract, merged, event_time, received_time))
         if not _TICKER_FIELDS.isdisjoint(changed):
