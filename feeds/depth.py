@@ -120,6 +120,11 @@ class DepthWatch:
         self._asked_again: dict[str, float] = {}  # when, epoch s
 
     @property
+    def connections(self) -> list[Connection]:
+        """The sockets that carry only books. Safe to ask for from other threads."""
+        return list(self._own)
+
+    @property
     def frames(self) -> int:
         """Frames read so far on the sockets that carry only books."""
         return self._frames_before + sum(connection.frames for connection in [*self._own, *self._leaving])

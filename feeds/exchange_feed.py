@@ -448,6 +448,7 @@ class ExchangeFeed:
             next_attempt_time=min(waits, default=None),
             events=self.log.events(),
             interval_changes=self._interval_changes,
+            book_sockets=tuple(self._socket(connection) for connection in self.depth.connections),
         )
 
     def _socket(self, connection: Connection) -> SocketStatus:

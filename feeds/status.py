@@ -47,7 +47,8 @@ class ExchangeStatus:
     """One exchange's feed.
 
     reason: one sentence for people. since: when `state` began, epoch s. instruments: trading perpetuals; halted:
-    listed but not trading. rates: frames/s of each ten seconds of the last ten minutes, oldest first.
+    listed but not trading. book_sockets: those that carry only order books; they are not counted among the others.
+    rates: frames/s of each ten seconds of the last ten minutes, oldest first.
     gaps: sequence breaks; malformed: frames that could not be read; unknown: messages of no known kind.
     interval_changes: by symbol, the last one seen since the feed began.
     """
@@ -74,6 +75,7 @@ class ExchangeStatus:
     next_attempt_time: float | None
     events: tuple[FeedEvent, ...]
     interval_changes: Mapping[str, IntervalChange] = field(default_factory=dict)
+    book_sockets: tuple[SocketStatus, ...] = ()
 
     @classmethod
     def idle(

@@ -127,8 +127,9 @@ def head(view: View, status: ExchangeStatus) -> list[Any]:
 
 
 def sockets(view: View, status: ExchangeStatus) -> Any:
-    """Each websocket: its state, topics, frames and silence."""
-    if not status.sockets:
+    """Each websocket: its state, topics, frames and silence. Those with nothing but books come last."""
+    every = (*status.sockets, *status.book_sockets)
+    if not every:
         return html.Div("No sockets: nothing is subscribed.", className="hint note")
     heads = [
         th("Socket"),
@@ -150,7 +151,7 @@ def sockets(view: View, status: ExchangeStatus) -> Any:
             ],
             key=socket.name,
         )
-        for socket in status.sockets
+        for socket in every
     ]
     return html.Table([html.Thead(html.Tr(heads)), html.Tbody(rows)], className="table-data")
 

@@ -253,7 +253,7 @@ def best_rows(view: View, positions: Sequence[int]) -> list[html.Tr]:
                 key=symbol,
             )
         )
-    return rows or [html.Tr(td("No two rates can be compared yet.", "hint", colSpan=7), key="none")]
+    return rows or [html.Tr(td("No two comparable rates differ so far.", "hint", colSpan=7), key="none")]
 
 
 def interval_words(hours: float, continuous: bool = False) -> str:

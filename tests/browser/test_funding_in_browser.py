@@ -22,7 +22,7 @@ def test_rates_are_sorted_searched_and_exported_and_currencies_are_a_tab_away(se
     assert "+10.9" in page.until("return document.querySelector('.ag-center-cols-container .fund .apr')?.textContent")
     assert page.run("return document.querySelector('.fund .every').textContent") == "8 h"
     # Rates are equal everywhere: nothing to earn, and it is said.
-    assert "No two rates" in page.until("return document.getElementById('funding-best').textContent")
+    assert "No two comparable rates" in page.until("return document.getElementById('funding-best').textContent")
     assert "No settlement seen yet since" in page.run("return document.getElementById('funding-quality').textContent")
     head = "return document.querySelector('.ag-floating-top-container .fund-head')?.textContent"
     assert page.until(head) in ("59 m", "60 m", "1 h 00 m")

@@ -78,9 +78,12 @@ def test_books_that_do_not_go_with_quotes_get_a_socket_of_their_own(pool, exclus
             feed.depth.want(["BTC-USDT", "ETH-USDT"])
             await until(lambda: state(store, "BTC") == state(store, "ETH") == "live")
             assert sorted(map(sorted, server.sockets.values())) == [["BTC", "ETH"], ["depth:BTC", "depth:ETH"]]
+            await until(lambda: [(row.state, row.topics) for row in feed.status().book_sockets] == [("live", 2)])
+            assert feed.status().sockets_up == len(feed.status().sockets) == 1
             feed.depth.want([])
             await until(lambda: topics(server) == [{"BTC", "ETH"}])
             assert feed.status().state == "live"
+            assert feed.status().book_sockets == ()
 
     asyncio.run(scenario())
 

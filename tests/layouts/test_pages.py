@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import pytest
 from plotly.io.json import to_json_plotly
@@ -9,8 +10,9 @@ from scripted_market import make_desk, open_market, status
 
 from analytics.quality import Verdict
 from desk import View
-from feeds.status import ExchangeStatus
+from feeds.status import ExchangeStatus, SocketStatus
 from layouts import glance
+from layouts.exchanges import callbacks as exchanges_page
 from layouts.exchanges import rows as exchange_rows
 from layouts.overview import rows as overview_rows
 from layouts.pages import PAGES, not_found, page_of
@@ -49,6 +51,15 @@ def test_an_unknown_address_says_so(desk):
 
 
 # -- what all pages share
+
+
+def test_sockets_that_carry_only_books_are_listed_last_and_not_counted(view):
+    books = SocketStatus("depth-1", "live", view.judgement.time - 5.0, 7, 300, 0.2)
+    shown = replace(status("bybit"), book_sockets=(books,))
+    page = exchanges_page.show(view_with(view, (shown,)), "bybit", "all", "light")
+    assert "1 of 1 up" in page
+    table = words(page)
+    assert table.index("public-0") < table.index("depth-1")
 
 
 def test_closed_exchanges_are_not_counted_as_down(view):
