@@ -56,7 +56,10 @@ MOST_REQUESTS = 12  # that may still come while an exchange answers all of them 
 
 @dataclass
 class Trial:
-    """One fault at one exchange, from its start to its recovery or the end of patience. Times: monotonic s."""
+    """One fault at one exchange, from its start to its recovery or the end of patience. Times: monotonic s.
+
+    lacks: what was not as before when it was last looked at, empty once all was.
+    """
 
     exchange: str
     fault: Fault
@@ -69,6 +72,7 @@ class Trial:
     detected_s: float | None = None
     shown: str = ""
     recovered_s: float | None = None
+    lacks: str = ""
     wrong: int = 0
     examples: list[str] = field(default_factory=list)
 
@@ -245,13 +249,10 @@ class Suite:
         if shown:
             trial.shown = shown  # the last reason: a dropped socket is at first just that
             trial.detected_s = now - trial.started if trial.detected_s is None else trial.detected_s
-        if (
-            trial.ended is not None
-            and trial.recovered_s is None
-            and trial.detected_s is not None
-            and self._well(trial, status)
-        ):
-            trial.recovered_s = now - trial.ended
+        if trial.ended is not None and trial.recovered_s is None and trial.detected_s is not None:
+            trial.lacks = self._lacks(trial, status)
+            if not trial.lacks:
+                trial.recovered_s = now - trial.ended
 
     def _shown(self, trial: Trial, status: ExchangeStatus) -> str:
         fault = trial.fault
@@ -268,20 +269,24 @@ class Suite:
                 return event.text
         return ""
 
-    def _well(self, trial: Trial, status: ExchangeStatus) -> bool:
-        if status.state != "live" or self.good(trial.exchange) < SHARE_BACK * trial.good_before:
-            return False
+    def _lacks(self, trial: Trial, status: ExchangeStatus) -> str:
+        """What is not yet as before; empty if all is well."""
+        if status.state != "live":
+            return f"{status.state}: {status.reason}"
+        if (good := self.good(trial.exchange)) < SHARE_BACK * trial.good_before:
+            return f"{good} good quotes instead of {trial.good_before}"
         if "clock" in trial.fault.shown and trial.exchange not in trial.fault.untold:
             # It has to be noticed that the clock went back, too.
             clocks = [event for event in status.events if event.kind == "clock" and event.time > trial.events_before]
-            return len(clocks) >= 2
-        ladders = [self.desk.view.ladder(trial.exchange, symbol) for symbol in self._books.get(trial.exchange, ())]
-        if any(ladder.state != "live" for ladder in ladders):
-            return False
+            return "" if len(clocks) >= 2 else "the clock's way back was not noticed"
+        for symbol in self._books.get(trial.exchange, ()):
+            if (state := self.desk.view.ladder(trial.exchange, symbol).state) != "live":
+                return f"the book of {symbol} is {state}"
         grid = self.desk.view.judgement.snapshot.grid
         if trial.symbol is None:
-            return True
-        return trial.symbol in grid.symbol_index and bool(self._fit(trial.exchange)[grid.symbol_index[trial.symbol]])
+            return ""
+        fit = trial.symbol in grid.symbol_index and self._fit(trial.exchange)[grid.symbol_index[trial.symbol]]
+        return "" if fit else f"{trial.symbol} has no good quote"
 
     def compare(self, trials: Sequence[Trial]) -> None:
         """Count what is held good, of quotes and of books, and was never so at the exchange in the last seconds."""
@@ -395,6 +400,8 @@ def table(trials: Sequence[Trial]) -> str:
             f"{_seconds(trial.recovered_s):>12} {trial.wrong:>6}  {trial.shown[:90]}"
         )
         lines += [f"{'':<25} wrong: {example}" for example in trial.examples]
+        if trial.lacks:
+            lines.append(f"{'':<25} lacks: {trial.lacks}")
     return "\n".join(lines)
 
 

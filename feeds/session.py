@@ -128,6 +128,7 @@ class Session:
         self._anew_at = 0.0  # the earliest time to begin anew once more, monotonic s
         self._anew_due = False
         self._unreadable_at = float("-inf")
+        self._missed_time = float("-inf")  # when something may last have been missed, epoch s
         self._refused: dict[str, float] = {}  # when to ask again, monotonic s
         self._refused_wait_s: dict[str, float] = {}
         self._refusals = 0
@@ -303,6 +304,7 @@ class Session:
     def _flowing(self) -> None:
         if self.quiet:
             self.quiet = False
+            self._missed_time = time.time()
             self._enter("live")
         if self._asked and not self.ready.is_set():
             self._enter("live")
@@ -357,6 +359,8 @@ class Session:
             self._doubt, self._unreadable_at = True, time.monotonic()
         elif isinstance(error, UnknownMessage) and time.monotonic() - self._unreadable_at < GARBLED_S:
             self._doubt = True  # by itself a new kind of message; among garbage, what is left of a known one
+        if self._doubt:
+            self._missed_time = time.time()
         if isinstance(error, SubscriptionRejected):
             self._retry_rejected(error)
 
@@ -450,8 +454,10 @@ class Session:
                 self._listener.on_server_time(word.server_time, response.sent_time, now)
         market: list[MarketWord] = [word for word in words if type(word) not in _CONTROL]  # type: ignore[misc]
         if any(type(word) is Quote for word in market):
-            # A polled quote looks alive until the next poll: only a stream that flows tells when it changes.
-            fed = self._listener.quoted(tuple(self.topics)) if not self.quiet else set()
+            # A polled quote looks alive until the next poll: only a stream that flows tells when it changes. What was
+            # asked for before something was missed may be from before that, too.
+            flows = not self.quiet and response.sent_time > self._missed_time
+            fed = self._listener.quoted(tuple(self.topics)) if flows else set()
             market = [word for word in market if type(word) is not Quote or word.symbol in fed]
         if market:
             self._listener.on_words(market, polled=True)

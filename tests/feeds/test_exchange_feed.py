@@ -13,7 +13,10 @@ from websockets.asyncio.server import ServerConnection
 
 from feeds import session
 from feeds.exchange_feed import ExchangeFeed
+from feeds.exchanges.base import HttpRequest, Poll
+from feeds.rest import Response
 from feeds.transport import SocketLibrary
+from market.models import Quote
 
 
 @contextlib.asynccontextmanager
@@ -308,6 +311,29 @@ def test_what_already_waits_to_be_begun_anew_is_not_queued_once_more(monkeypatch
             await socket.send("{")
             await until(lambda: asked("C0") == ["sub", "unsub", "sub", "unsub", "sub"])
             assert asked("C3") == ["sub", "unsub", "sub"]
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_asked_for_before_a_frame_was_unreadable_confirms_nothing(monkeypatch):
+    """It may have been written before the change that could not be read."""
+    polled = Quote("examplex", "BTC-USDT", 55.0, 1.0, 56.0, 1.0, None, 0.0)
+    monkeypatch.setattr(Decoder, "feed_response", lambda _, purpose, *__: [polled] if purpose == "quotes" else [])
+    poll = Poll(HttpRequest("GET", "http://127.0.0.1:9/quotes", "quotes"), 1.0)
+
+    async def scenario():
+        server = Server()
+        async with server.running(), running(server) as (feed, sink):
+            await until(lambda: feed.status().state == "live")
+            session = feed._connections[0].session
+            asked_before = time.time()
+            for socket in server.sockets:
+                await socket.send("{")
+            await until(lambda: feed.malformed == 1)
+            session._take_response(poll, Response(b"", asked_before, time.time()))
+            assert polled not in sink.words
+            session._take_response(poll, Response(b"", time.time(), time.time()))
+            assert polled in sink.words
 
     asyncio.run(scenario())
 
