@@ -108,6 +108,7 @@ class Detector:
         self._lock = threading.Lock()
         self._alive = True
         self._due: dict[int, float] = {}  # row -> when to look at it again
+        self._anchored: set[int] = set()  # rows to be looked at as soon as a mark of them changes
         self._wanted: dict[tuple[str, str], tuple[float, float]] = {}  # contract -> last gap, its promise
         self._time = 0.0
         self._steps = 0
@@ -124,7 +125,7 @@ class Detector:
         self._codes: Codes = np.full((len(grid.symbols), width, width), NO_CANDIDATE)
         self._stepped = np.zeros(len(grid.symbols), dtype=np.int64)  # the step in which each row was last judged
         self._held = self._held_now(grid)
-        self._due = {}
+        self._due, self._anchored = {}, set()
         self.candidates = {}
 
     def _on(self, grid: Grid, now: float) -> None:
@@ -205,12 +206,14 @@ class Detector:
     def step(self, now: float) -> NDArray[np.float64]:
         """Judge what changed since the last step, and gaps that are due. now: [epoch s]
 
+        Changed marks are taken at once where a verdict hangs on them, else with the next quote or look at the row.
+
         Returns when each changed row was first told, by `time.perf_counter`. [s]
         """
         self._time = now
         with self._lock:  # taken under it, lest a scan that has seen more is followed by this
             due = [row for row, at in self._due.items() if at <= now]
-            changed = self._store.take_changed(due)
+            changed = self._store.take_changed(due, self._anchored)
             if len(changed.rows):
                 self._on(changed.grid, now)
                 self._judge_rows(changed, now)
@@ -238,11 +241,13 @@ class Detector:
             refused = (found.pair > Verdict.NOT_LISTED) & (found.promise >= self.terms.min_net_bps)
         codes[refused] = found.pair[refused]
         followed = ~np.isnan(since)
-        for position in self._open_on(snapshot):
+        opened = self._open_on(snapshot)
+        for position in opened:
             followed[position] = True
         s, buy, sell = np.nonzero(followed)
         for row in rows.tolist():
             self._due.pop(row, None)
+        self._anchored.difference_update(rows.tolist())
         if len(s):
             usual = replace(usual, recent=self._runs.recent(rows, now))
             context = Context(
@@ -256,6 +261,7 @@ class Detector:
                 rows[pairs.symbol[pairs.gap]], pairs.buy[pairs.gap], pairs.sell[pairs.gap], refused[pairs.gap], now
             )
             self._follow(snapshot, rows, pairs, now)
+            self._anchored.update(int(rows[row]) for row, _, _ in opened)
         self._note_refused(snapshot, rows, codes, found, now)
         self._codes[rows] = codes
         if self._studied:
@@ -305,6 +311,8 @@ class Detector:
             self._due[row] = now + LOOK_AGAIN_S
         before = self._codes[rows[pairs.symbol], pairs.buy, pairs.sell]
         hopeful = (pairs.verdict == Verdict.OK) | (pairs.verdict >= TESTS_WITH_BOOKS[0][0])
+        by_mark = (hopeful | (pairs.verdict == Verdict.ANCHOR_SKEWED)) & pairs.gap
+        self._anchored.update(rows[pairs.symbol[by_mark]].tolist())
         news = hopeful | (pairs.gap & (pairs.verdict != before))
         if episodes.open:
             news |= ~pairs.gap | np.array(

@@ -18,8 +18,7 @@ Ints = NDArray[np.intp]
 LOOK_S = 3.0  # over which a run is looked for
 BUCKET_S = 0.25
 BUCKETS = round(LOOK_S / BUCKET_S)
-LEAST_RUNNERS = 2  # one that goes its own way is no run
-RUNNERS_SHARE = 1.0 / 3.0
+RUNNERS = 2  # one that goes its own way is no run
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Recent:
         return Recent(self.low[index], self.high[index], self.spoken[index])
 
     def run_bps(self, mids: Matrix) -> Matrix:
-        """How far at least a third of the exchanges, and two, have run the same way, shape (S,). [bps] mids: as of now.
+        """How far two exchanges have run the same way, shape (S,). [bps] mids: as of now.
 
         A median tells later: at the beginning of a run most books still stand.
         """
@@ -49,12 +48,11 @@ class Recent:
 
 
 def _of_many(move: Matrix) -> Matrix:
-    """The move that is reached by a third of the known ones, and by `LEAST_RUNNERS`; 0 where fewer are known."""
-    known = ~np.isnan(move)
-    ordered = -np.sort(-np.where(known, move, -np.inf), axis=1)
-    place = np.maximum(np.ceil(known.sum(axis=1) * RUNNERS_SHARE), LEAST_RUNNERS).astype(np.intp) - 1
-    reached = ordered[np.arange(len(move)), np.minimum(place, move.shape[1] - 1)]
-    return np.where(place < known.sum(axis=1), np.maximum(reached, 0.0), 0.0)
+    """The move that `RUNNERS` of the known ones have reached; 0 where fewer are known."""
+    if move.shape[1] < RUNNERS:
+        return np.zeros(len(move))
+    reached: Matrix = np.sort(np.where(np.isnan(move), -np.inf, move), axis=1)[:, -RUNNERS]
+    return np.maximum(reached, 0.0)
 
 
 class Runs:

@@ -7,7 +7,6 @@ of the two mids at the touch, as everywhere. Nothing is ever made up beyond the 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from math import floor, inf, isfinite
 from typing import NamedTuple
 
@@ -28,6 +27,10 @@ class Book:
     touch_only: bool = False
     lot: float | None = None
     min_notional: float | None = None
+
+    def __hash__(self) -> int:
+        # Books that are alike at the touch are mostly one and the same; to hash all levels takes longer than a walk.
+        return hash((*self.bids[:1], *self.asks[:1]))
 
 
 class Step(NamedTuple):
@@ -64,10 +67,19 @@ def mean_mid(long: Book, short: Book) -> float:
 
 def merge(asks: Side, bids: Side) -> tuple[Step, ...]:
     """Asks of L and bids of S side by side, as far as both are visible. A level of unknown size (NaN) fills nothing."""
-    return _merged(tuple(asks), tuple(bids))
+    global _last_merged
+    last_asks, last_bids, known = _last_merged
+    if last_asks is asks and last_bids is bids:
+        return known
+    steps = _merged(asks, bids)
+    if type(asks) is tuple and type(bids) is tuple:  # what may change is merged anew
+        _last_merged = asks, bids, steps
+    return steps
 
 
-@lru_cache(maxsize=1024)  # one judgement asks several times, and so does the next one of books that stand
+_last_merged: tuple[Side, Side, tuple[Step, ...]] = ((), (), ())  # one judgement asks several times in a row
+
+
 def _merged(asks: Side, bids: Side) -> tuple[Step, ...]:
     steps: list[Step] = []
     i = j = 0

@@ -277,7 +277,8 @@ class SnapshotStore:
         grid = build_grid(tuple(exchanges), ())
         self._cells = _Cells(grid, _empty(grid), self._clocks)
         self._snapshot: Snapshot | None = None
-        self._changed: dict[int, float] = {}  # row -> when it first changed since it was last taken
+        self._changed: dict[int, float] = {}  # row -> when a quote of it first changed since it was last taken
+        self._anchored: dict[int, float] = {}  # the same of marks and funding
         self.depths = DepthStore()
         self.version = 0
         self.beat_time: float | None = None
@@ -304,7 +305,7 @@ class SnapshotStore:
                     row = data[grid.symbol_index[instrument.symbol], grid.exchange_index[exchange]]
                     row[INDEX["funding_interval_h"]] = instrument.funding_interval_h
             self._cells = _Cells(grid, data, self._clocks)
-            self._changed = dict.fromkeys(range(len(grid.symbols)), time.perf_counter())
+            self._changed, self._anchored = dict.fromkeys(range(len(grid.symbols)), time.perf_counter()), {}
             self.version += 1
 
     def write(self, words: Iterable[MarketWord], polled: bool = False) -> None:
@@ -323,15 +324,19 @@ class SnapshotStore:
                 if cell is None:
                     continue
                 kind = type(word)
-                if cell.row not in changed and kind is not Ticker:
-                    changed[cell.row] = time.perf_counter()
                 if kind is Quote:
+                    if cell.row not in changed:
+                        changed[cell.row] = time.perf_counter()
                     self._write_quote(buffer, cell, word, polled)  # type: ignore[arg-type]
                 elif kind is Funding:
+                    if cell.row not in self._anchored:
+                        self._anchored[cell.row] = time.perf_counter()
                     _write_funding(buffer, cell.offset, word)  # type: ignore[arg-type]
                 elif kind is Ticker:
                     _write_ticker(buffer, cell.offset, word)  # type: ignore[arg-type]
                 elif kind is Depth:
+                    if cell.row not in changed:
+                        changed[cell.row] = time.perf_counter()
                     self.depths.write(word)  # type: ignore[arg-type]
             self.version += 1
         finally:
@@ -470,15 +475,23 @@ class SnapshotStore:
                 self._snapshot = Snapshot(version=self.version, grid=cells.grid, data=data, floor_s=floor_s)
             return self._snapshot
 
-    def take_changed(self, also: Iterable[int] = ()) -> Changed:
-        """The rows that changed since the last call; `also` these. For one reader only: what is taken is gone.
+    def take_changed(self, also: Iterable[int] = (), anchored: Collection[int] = ()) -> Changed:
+        """The rows whose quotes or books changed since the last call. For one reader only: what is taken is gone.
 
-        Rows of `also` that the grid does not have are left out; what did not change is told at no time (NaN).
+        Args:
+            also: These as well.
+            anchored: Of these, those whose marks or funding changed, too.
+
+        Returns:
+            Rows that the grid does not have are left out; what did not change is told at no time (NaN).
         """
         with self._lock:
             changed, self._changed = self._changed, {}
+            marked, self._anchored = self._anchored, {}
             cells = self._cells
             count = len(cells.grid.symbols)
+            for row in marked.keys() & anchored:
+                changed[row] = min(changed.get(row, marked[row]), marked[row])
             wanted = sorted(changed.keys() | {row for row in also if row < count})
             rows = np.array(wanted, dtype=np.intp)
             data = cells.data[rows]

@@ -99,6 +99,26 @@ def test_a_gap_that_stands_is_looked_at_four_times_a_second(market):
         assert found.time == NOW + judged_at
 
 
+def test_a_mark_is_looked_at_once_something_hangs_on_it(market):
+    """In a market without gaps marks change nothing; of one with a gap they may end it."""
+    marked(market, 0.5)
+    assert market.step(0.5) == 0
+    market.bid(1.0, 101.0, "okx")
+    market.step(1.2)
+    marked(market, 1.25)
+    assert market.step(1.25) == 1
+    found = market.candidate("binance", "okx")
+    assert found is not None
+    assert found.time == NOW + 1.25
+    market.bid(1.3, 100.0, "okx")
+    market.step(1.3)
+    market.step(1.9)  # the episode is over
+    market.bid(2.0, 100.0, "okx")
+    market.step(2.0)
+    marked(market, 2.1)
+    assert market.step(2.1) == 0
+
+
 def test_a_gap_that_trembles_below_the_least_is_no_candidate_and_no_new_gap(market):
     """Half a bps below, it is not closed: the hysteresis is 1 bps. 20.5 bps of gross at 100.2257, 19.5 at 100.2156."""
     terms_bid, below_bid = 100.2257, 100.2156

@@ -75,9 +75,10 @@ def test_symbols_keep_what_is_known_when_the_listing_grows(runs):
         ((99.5, 99.7, 99.9, 100.0), 30.0),
         ((100.5, 99.5, 100.0, 100.0), 0.0),  # not the same way
         ((100.5, NAN, NAN, NAN), 0.0),
-        ((100.5, 100.3, 100.2, 100.1, 100.0, 100.0, 100.0), 20.0),  # the third of seven
+        ((100.5, 100.3, 100.2, 100.1, 100.0, 100.0, 100.0), 30.0),  # the others may be about to follow
+        ((NAN, 99.8, 99.7, 100.0), 20.0),
     ],
 )
-def test_a_run_is_that_of_a_third_of_the_exchanges_and_of_two(mids, run):
+def test_two_exchanges_make_a_run(mids, run):
     stood = np.full((1, len(mids)), 100.0)
     assert Recent(stood, stood, stood).run_bps(np.array([mids])) == pytest.approx(np.array([run]))
