@@ -415,16 +415,16 @@ class Desk:
             if market is not self.market:
                 market.end()
                 market = self.market
-            done = began = time.perf_counter()
+            began = time.thread_time()
             try:
                 told = market.detector.step(time.time())
-                done = time.perf_counter()
-                market.delays.extend((done - told).tolist())
+                market.delays.extend((time.perf_counter() - told).tolist())
             except Exception:
                 logger.exception("what changed could not be judged")  # as above: the next change is judged again
                 self._stop.wait(self.settings.judge_every_s)
-            # At most half of the time, so that a machine that is slow gathers more changes and keeps up.
-            self._stop.wait(min(max(done - began, DETECT_EVERY_S), DETECT_WITHIN_S))
+            # At most half of the time, so that a machine that is slow gathers more changes and keeps up. What it had
+            # to wait for the interpreter while others worked is not made longer by a rest.
+            self._stop.wait(min(max(time.thread_time() - began, DETECT_EVERY_S), DETECT_WITHIN_S))
         market.end()
 
     def _judge(self, market: Market) -> View:

@@ -33,6 +33,7 @@ Ints = NDArray[np.intp]
 
 NO_CANDIDATE = np.int8(-1)
 LOOK_AGAIN_S = 0.25  # at a gap that has not changed: quotes age, books come
+LOOKS_AT_ONCE = 16  # at gaps that have not changed: what has changed waits for them
 WANTED_S = 15.0  # a book is watched for this long after the last gap
 FORGET_EVERY_S = 60.0
 UNFOLLOWED_S = 1.0
@@ -212,8 +213,8 @@ class Detector:
         """
         self._time = now
         with self._lock:  # taken under it, lest a scan that has seen more is followed by this
-            due = [row for row, at in self._due.items() if at <= now]
-            changed = self._store.take_changed(due, self._anchored)
+            due = sorted((at, row) for row, at in self._due.items() if at <= now)[:LOOKS_AT_ONCE]
+            changed = self._store.take_changed([row for _, row in due], self._anchored)
             if len(changed.rows):
                 self._on(changed.grid, now)
                 self._judge_rows(changed, now)

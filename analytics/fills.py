@@ -38,14 +38,14 @@ class Fillable:
 NOTHING = Fillable(NAN, NAN, NAN, NAN, NAN, NAN, 0.0, True)
 
 
-def book_of(ladder: Ladder | None, top: Top, lot: float, min_notional: float) -> sizes.Book:
+def book_of(ladder: Ladder | None, top: Top, lot: float | None, min_notional: float | None) -> sizes.Book:
     """The book of a leg: its ladder while that is live and shows the same touch, else the touch alone.
 
     Args:
         ladder: As known, if it is watched.
         top: Bid, bid size, ask, ask size of the snapshot.
-        lot: [coins] NaN where any quantity will do.
-        min_notional: [quote] NaN where there is none.
+        lot: [coins] NaN or None where any quantity will do.
+        min_notional: [quote] NaN or None where there is none.
     """
     limits = {
         "lot": lot if lot == lot else None,

@@ -6,14 +6,13 @@ Everything that judges pairs (the scan of the whole market, the detector, the ex
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analytics import spreads
 from analytics.edges import Edges
-from analytics.fills import book_of, fillable
+from analytics.fills import Fillable, Top, book_of, fillable
 from analytics.fresh_edge import fresh_edge_bps
 from analytics.quality import Codes, Limits, Verdict
 from analytics.size import Book
@@ -36,8 +35,11 @@ ExpectedExit = Callable[[Ints, Ints, Ints], tuple[Array, Array]]
 Books = Callable[[str, str], Ladder | None]  # exchange, symbol -> the order book as it is now
 
 
-# Most gaps are looked at again before their books change.
-_fillable = lru_cache(maxsize=4096)(fillable)
+Leg = tuple[Ladder | None, Top, float | None, float | None]  # what `book_of` makes a book of
+
+# Most gaps are looked at again before their books change: by symbol, buy and sell, what a walk was made of and gave.
+_walks: dict[tuple[str, str, str], tuple[tuple[Leg, Leg, float, float], Fillable]] = {}
+KEPT_WALKS = 8_192
 
 
 def no_books(_exchange: str, _symbol: str) -> Ladder | None:
@@ -147,10 +149,10 @@ def _walked(snapshot: Snapshot, context: Context, pairs: Pairs, at: Ints) -> Pai
     terms = context.terms
     names = ("size", "walk", "capacity", "gainful", "visible", "behind", "touch_only")
     size, walk, capacity, gainful, visible, behind, touch_only = (getattr(pairs, name).copy() for name in names)
-    for i in at.tolist():
-        least = terms.min_net_bps + pairs.cost[i] + np.fmax(-pairs.expected_exit[i], 0.0)
-        books = books_of(snapshot, context, int(pairs.symbol[i]), int(pairs.buy[i]), int(pairs.sell[i]))
-        fill = _fillable(*books, terms.notional, float(least))
+    least = terms.min_net_bps + pairs.cost[at] + np.fmax(-pairs.expected_exit[at], 0.0)
+    routes = zip(*(column[at].tolist() for column in (pairs.symbol, pairs.buy, pairs.sell)), strict=True)
+    for i, (s, buy, sell), least_bps in zip(at.tolist(), routes, least.tolist(), strict=True):
+        fill = _fill(snapshot, context, s, buy, sell, least_bps)
         size[i], walk[i], capacity[i], gainful[i] = fill.size, fill.walk_bps, fill.capacity, fill.gainful
         visible[i], behind[i], touch_only[i] = fill.visible, fill.behind_bps, fill.touch_only
     net = spreads.net_edge_bps(pairs.entry + walk, pairs.expected_exit, pairs.cost)
@@ -214,18 +216,34 @@ def _at_the_touch(
 
 def books_of(snapshot: Snapshot, context: Context, s: int, buy: int, sell: int) -> tuple[Book, Book]:
     """What is known of the books of both legs of a pair."""
+    return book_of(*_leg(snapshot, context, s, buy)), book_of(*_leg(snapshot, context, s, sell))
+
+
+def _leg(snapshot: Snapshot, context: Context, s: int, e: int) -> Leg:
     grid = snapshot.grid
-    symbol = grid.symbols[s]
-    long, short = (
-        book_of(
-            context.books(grid.exchanges[e], symbol),
-            tuple(snapshot.data[:4, s, e].tolist()),
-            float(grid.lot_size[s, e]),
-            float(grid.min_notional[s, e]),
-        )
-        for e in (buy, sell)
+    lot, min_notional = grid.lot_size.item(s, e), grid.min_notional.item(s, e)
+    return (
+        context.books(grid.exchanges[e], grid.symbols[s]),
+        tuple(snapshot.data[:4, s, e].tolist()),
+        lot if lot == lot else None,
+        min_notional if min_notional == min_notional else None,
     )
-    return long, short
+
+
+def _fill(snapshot: Snapshot, context: Context, s: int, buy: int, sell: int, least_bps: float) -> Fillable:
+    """What of the user's notional a pair would fill; what was made of the same books is not made again."""
+    grid = snapshot.grid
+    route = grid.symbols[s], grid.exchanges[buy], grid.exchanges[sell]
+    of = _leg(snapshot, context, s, buy), _leg(snapshot, context, s, sell), context.terms.notional, least_bps
+    known = _walks.get(route)
+    if known is not None and known[0] == of:
+        return known[1]
+    long, short, notional, _ = of
+    fill = fillable(book_of(*long), book_of(*short), notional, least_bps)
+    if len(_walks) >= KEPT_WALKS:
+        _walks.clear()
+    _walks[route] = of, fill
+    return fill
 
 
 def routes_of(snapshot: Snapshot, now: float, found: Edges, context: Context, pairs: Pairs) -> Routes:

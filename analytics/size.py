@@ -28,10 +28,6 @@ class Book:
     lot: float | None = None
     min_notional: float | None = None
 
-    def __hash__(self) -> int:
-        # Books that are alike at the touch are mostly one and the same; to hash all levels takes longer than a walk.
-        return hash((*self.bids[:1], *self.asks[:1]))
-
 
 class Step(NamedTuple):
     """A stretch of quantity over which both prices stand still.

@@ -21,7 +21,7 @@ from sources import tune_interpreter
 from store.ring import QuoteRing
 from store.snapshot import SnapshotStore
 
-WARM_UP_S = 15.0
+WARM_UP_S = 60.0
 
 
 def run(rate: float = 15_000.0, seconds: float = 60.0) -> dict[str, float]:

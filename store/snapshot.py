@@ -325,7 +325,7 @@ class SnapshotStore:
                     continue
                 kind = type(word)
                 if kind is Quote:
-                    if cell.row not in changed:
+                    if not polled and cell.row not in changed:
                         changed[cell.row] = time.perf_counter()
                     self._write_quote(buffer, cell, word, polled)  # type: ignore[arg-type]
                 elif kind is Funding:
@@ -404,6 +404,8 @@ class SnapshotStore:
                 lag = max(_NUMBER.unpack_from(buffer, offset + 8 * _LAG)[0], clock.last_s or 0.0)
             else:
                 lag = clock.observe(event_time, quote.received_time)
+        if polled and not (was_live and live and _same_book(buffer, offset, book)):  # else it is only confirmed
+            self._changed.setdefault(cell.row, time.perf_counter())
         cell.event_time, cell.received_time = event_time, quote.received_time
         _QUOTE.pack_into(buffer, offset, *book, event_time, quote.received_time, lag, live)
 
