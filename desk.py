@@ -422,9 +422,9 @@ class Desk:
             except Exception:
                 logger.exception("what changed could not be judged")  # as above: the next change is judged again
                 self._stop.wait(self.settings.judge_every_s)
-            # At most half of the time, so that a machine that is slow gathers more changes and keeps up. What it had
-            # to wait for the interpreter while others worked is not made longer by a rest.
-            self._stop.wait(min(max(time.thread_time() - began, DETECT_EVERY_S), DETECT_WITHIN_S))
+            # A rest of half its work, so that a machine that is slow gathers more changes and keeps up. What it had to
+            # wait for the interpreter while others worked is not made longer by a rest.
+            self._stop.wait(min(max((time.thread_time() - began) / 2.0, DETECT_EVERY_S), DETECT_WITHIN_S))
         market.end()
 
     def _judge(self, market: Market) -> View:
