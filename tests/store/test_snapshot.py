@@ -391,3 +391,31 @@ def test_a_repetition_proves_no_more_than_its_stream():
     assert cell(store, "lag_s") == pytest.approx(3.0)
     store.write([quote("bybit", 108.0, 110.0, event=NOW + 8, at=NOW + 20)])
     assert cell(store, "lag_s") == pytest.approx(3.0)
+
+
+# -- what changed ----------------------------------------------------------------------------------------------
+
+
+def taken(store: SnapshotStore, **more: object) -> list[str]:
+    return list(store.take_changed(**more).snapshot.symbols)  # type: ignore[arg-type]
+
+
+def test_a_poll_that_repeats_a_quote_has_changed_nothing():
+    store = store_of(("bybit",), quote("bybit", 100.0, 101.0, at=NOW, event=NOW))
+    assert taken(store) == ["BTC-USDT"]
+    store.write([quote("bybit", 100.0, 101.0, at=NOW + 3.0)], polled=True)
+    assert taken(store) == []
+    store.write([quote("bybit", 100.5, 101.0, at=NOW + 6.0)], polled=True)  # the stream has missed something
+    assert taken(store) == ["BTC-USDT"]
+    store.write([quote("bybit", 100.5, 101.0, at=NOW + 9.0)], polled=True)  # and now it is believed
+    assert taken(store) == ["BTC-USDT"]
+
+
+def test_marks_are_taken_only_of_the_rows_that_are_asked_for():
+    store = store_of(("bybit",), quote("bybit", 100.0, 101.0), quote("bybit", 9.0, 9.1, "ETH-USDT"))
+    taken(store)
+    store.write([funding("bybit", mark_price=100.0), funding("bybit", "ETH-USDT", mark_price=9.0)])
+    assert taken(store, anchored={1}) == ["ETH-USDT"]
+    assert taken(store, anchored={0, 1}) == []  # what is not asked for is not kept
+    store.write([funding("bybit", mark_price=100.0)])
+    assert taken(store, also=[1], anchored={0}) == ["BTC-USDT", "ETH-USDT"]
