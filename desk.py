@@ -139,6 +139,7 @@ class View:
         self.status = status
         self.market = market
         self._again: dict[Terms, View] = {}
+        self._keeping = threading.Lock()
         self.quarantined = {key: misfit for key, misfit in market.quarantine.misfits.items() if misfit.held_since}
 
     @property
@@ -162,9 +163,10 @@ class View:
         if found is None:
             judgement = self.market.detector.again(self.judgement, terms)
             found = View(judgement, self.status, self.market)
-            while len(self._again) >= AGAIN:
-                self._again.pop(next(iter(self._again)), None)
-            self._again[terms] = found
+            with self._keeping:  # viewers ask from threads of their own
+                while len(self._again) >= AGAIN:
+                    self._again.pop(next(iter(self._again)))
+                self._again[terms] = found
         return found
 
     def ladder(self, exchange: str, symbol: str) -> Ladder:

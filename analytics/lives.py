@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.survival import BUCKETS, CENSORED, UNKNOWN_SIZE, By, Survival, survival
+from analytics.survival import By, Survival, group_of, seen_and_lost, survival
 from store.episodes import Episode
 
 Array = NDArray[np.float64]
@@ -39,26 +39,14 @@ def lives(episodes: Iterable[Episode], now: float, by: By, most: int) -> tuple[L
     """The `most` largest groups in the order of `survival`. now: [epoch s]"""
     every = list(episodes)
     groups = survival(every, now, by)
-    chosen = set(sorted(groups, key=lambda name: -groups[name].n)[:most])
-    return tuple(_lives(name, groups[name], every, now, by) for name in groups if name in chosen)
+    members: dict[str, list[Episode]] = {name: [] for name in sorted(groups, key=lambda name: -groups[name].n)[:most]}
+    for episode in every:
+        if (name := group_of(episode, by)) in members:
+            members[name].append(episode)
+    return tuple(_lives(name, groups[name], members[name], now) for name in groups if name in members)
 
 
-def _lives(name: str, group: Survival, episodes: list[Episode], now: float, by: By) -> Lives:
-    members = [episode for episode in episodes if _belongs(episode, name, by)]
-    seen = np.array([max(0.0, (now if one.closed is None else one.closed) - one.opened) for one in members])
-    lost = np.array([one.reason is None or one.reason in CENSORED for one in members], dtype=np.bool_)
-    return Lives(name, group, np.sort(seen), np.sort(seen[lost]))
-
-
-def _belongs(episode: Episode, name: str, by: By) -> bool:
-    match by:
-        case "pair":
-            return name == f"{episode.buy}:{episode.sell}"
-        case "symbol":
-            return name == episode.symbol
-        case "size":
-            notional = episode.notional
-            bucket = UNKNOWN_SIZE if notional is None else next(word for bound, word in BUCKETS if notional < bound)
-            return name == bucket
-        case "all":
-            return True
+def _lives(name: str, group: Survival, members: list[Episode], now: float) -> Lives:
+    seen_s, lost = seen_and_lost(members, now)
+    seen = np.array(seen_s)
+    return Lives(name, group, np.sort(seen), np.sort(seen[np.array(lost, dtype=np.bool_)]))

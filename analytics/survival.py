@@ -132,7 +132,7 @@ def survival(episodes: Iterable[Episode], now: float, by: By = "all") -> dict[st
     """
     groups: dict[str, list[Episode]] = {}
     for episode in episodes:
-        groups.setdefault(_key(episode, by), []).append(episode)
+        groups.setdefault(group_of(episode, by), []).append(episode)
     if by == "size":
         names = [name for name in (*(name for _, name in BUCKETS), UNKNOWN_SIZE) if name in groups]
     else:
@@ -141,12 +141,18 @@ def survival(episodes: Iterable[Episode], now: float, by: By = "all") -> dict[st
 
 
 def _of_group(episodes: Sequence[Episode], now: float) -> Survival:
+    seen_s, lost = seen_and_lost(episodes, now)
+    return kaplan_meier(seen_s, [not one for one in lost])
+
+
+def seen_and_lost(episodes: Sequence[Episode], now: float) -> tuple[list[float], list[bool]]:
+    """How long each episode was seen [s], and whether it lived on when it was last seen. now: [epoch s]"""
     seen_s = [max(0.0, (now if episode.closed is None else episode.closed) - episode.opened) for episode in episodes]
-    died = [episode.reason is not None and episode.reason not in CENSORED for episode in episodes]
-    return kaplan_meier(seen_s, died)
+    return seen_s, [episode.reason is None or episode.reason in CENSORED for episode in episodes]
 
 
-def _key(episode: Episode, by: By) -> str:
+def group_of(episode: Episode, by: By) -> str:
+    """The name of the group that an episode belongs to."""
     match by:
         case "pair":
             return f"{episode.buy}:{episode.sell}"
