@@ -47,13 +47,17 @@ class FunnelMinutes:
 
     def observe(self, judgement: Judgement) -> None:
         """Take one judgement of the whole market."""
-        start = judgement.time // MINUTE_S * MINUTE_S
-        if start != self._start or judgement.snapshot.grid is not self._grid:
-            if self.minutes and start != self._start:
-                self._done.append(self.minutes[-1])
-            self._start, self._grid = start, judgement.snapshot.grid
+        start, grid = judgement.time // MINUTE_S * MINUTE_S, judgement.snapshot.grid
+        if start != self._start or grid is not self._grid:
+            before, stage_before, reason_before = self._grid, self._stage, self._reason
             self._stage = np.zeros(judgement.codes.shape, dtype=np.int8)
             self._reason = np.zeros(judgement.codes.shape, dtype=np.int8)
+            if start != self._start:
+                self._done.extend(self.minutes[-1:])
+            elif before is not None:  # something was listed in the middle of a minute
+                here, there = grid.kept(before)
+                self._stage[here], self._reason[here] = stage_before[there], reason_before[there]
+            self._start, self._grid = start, grid
         pairs = judgement.pairs
         stage = _STAGE_OF[judgement.codes]
         route = pairs.symbol, pairs.buy, pairs.sell

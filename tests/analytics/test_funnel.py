@@ -9,7 +9,6 @@ from analytics.quality import Limits, Verdict
 from analytics.terms import Terms
 from analytics.usual import nothing_usual
 from market.models import Pairing
-from store.snapshot import SnapshotStore
 from tests.store.scripted import NOW, instrument, quote, store_of
 
 assert NOW % 60.0 == 0.0  # the tests count their minutes from it
@@ -120,9 +119,9 @@ def test_two_hours_are_kept(market):
     assert minutes[0].start == NOW + 60.0 * 4
 
 
-def test_a_market_of_other_contracts_is_counted_anew(market):
+def test_a_listing_in_the_middle_of_a_minute_loses_no_count(market):
+    """Binance lists ETH, too, which comes after BTC; AAVE comes before it."""
     market.okx(101.0, 1.0)
-    store: SnapshotStore = market.store
-    store.set_instruments("okx", [instrument("okx"), instrument("okx", "AAA-USDT")])
-    assert market.okx(100.0, 2.0) == Funnel(6, 6, 6, 0, 0)
-    assert len(market.funnel.minutes) == 1
+    listed = [instrument("binance"), instrument("binance", "AAVE-USDT"), instrument("binance", "ETH-USDT")]
+    market.store.set_instruments("binance", listed)
+    assert market.okx(100.0, 2.0) == Funnel(6, 6, 6, 2, 2)
