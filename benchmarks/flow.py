@@ -22,6 +22,7 @@ import psutil
 
 from benchmarks.pages import recorded
 from benchmarks.ports import free_port
+from feeds.exchanges import EXCHANGES
 
 START_RATE = 300.0  # while everything is subscribed
 START_S = 90.0  # the lag is that of the last 4096 quotes of each exchange: those of the start should be no part of it
@@ -137,9 +138,9 @@ class Rig:
 
 
 @contextlib.contextmanager
-def rig() -> Iterator[Rig]:
-    """Start everything, and end it."""
-    with _app() as (base, control, process), _viewer(base):
+def rig(*, picows: bool = False) -> Iterator[Rig]:
+    """Start everything, and end it. picows: whether the app reads all sockets with that library."""
+    with _app(picows) as (base, control, process), _viewer(base):
         found = Rig(base, control, process)
         try:
             yield found
@@ -148,11 +149,13 @@ def rig() -> Iterator[Rig]:
 
 
 @contextlib.contextmanager
-def _app() -> Iterator[tuple[str, str, psutil.Process]]:
+def _app(picows: bool) -> Iterator[tuple[str, str, psutil.Process]]:
     """The app with the simulated market: its address, the market's control address, and its process."""
     port = free_port()
     command = [sys.executable, "app.py", "--source", "demo", "--port", str(port)]
     environment = {"PERPSCOPE_DEMO_RATE": str(START_RATE), "PATH": "/usr/bin:/bin"}
+    if picows:
+        environment["PERPSCOPE_PICOWS"] = orjson.dumps(EXCHANGES).decode()
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=environment)
         try:

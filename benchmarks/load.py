@@ -77,8 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make load", description=__doc__)
     parser.add_argument("--rate", type=float, default=15_000.0, help="best prices that change a second, at most")
     parser.add_argument("--seconds", type=float, default=300.0, help="how long the long run is")
+    parser.add_argument("--picows", action="store_true", help="read all sockets with that library")
     given = parser.parse_args(arguments)
-    with rig() as bench:
+    with rig(picows=given.picows) as bench:
         tried = find(bench, given.rate, given.seconds)
     flow = tried[-1][0]
     print(table([_told(*row) for row in tried]) + "\n")
