@@ -44,13 +44,10 @@ def book_of(ladder: Ladder | None, top: Top, lot: float | None, min_notional: fl
     Args:
         ladder: As known, if it is watched.
         top: Bid, bid size, ask, ask size of the snapshot.
-        lot: [coins] NaN or None where any quantity will do.
-        min_notional: [quote] NaN or None where there is none.
+        lot: [coins] None where any quantity will do.
+        min_notional: [quote] None where there is none.
     """
-    limits = {
-        "lot": lot if lot == lot else None,
-        "min_notional": min_notional if min_notional == min_notional else None,
-    }
+    limits = {"lot": lot, "min_notional": min_notional}
     bid, bid_size, ask, ask_size = top
     if ladder is not None and ladder.state == "live" and ladder.bids and ladder.asks:
         # Books come by another channel than quotes: what has just moved far is not in them yet.

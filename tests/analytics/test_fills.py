@@ -39,19 +39,19 @@ def test_a_live_ladder_of_the_same_touch_is_the_book():
 
 
 def test_of_what_is_not_known_there_is_no_limit():
-    book = book_of(ladder(), TOP, NAN, NAN)
+    book = book_of(ladder(), TOP, None, None)
     assert (book.lot, book.min_notional) == (None, None)
 
 
 @pytest.mark.parametrize("state", ["waiting", "resyncing", "lost", "off"])
 def test_a_ladder_that_is_not_live_is_not_believed(state):
-    book = book_of(ladder(state=state), TOP, NAN, NAN)
+    book = book_of(ladder(state=state), TOP, None, None)
     assert (book.bids, book.asks, book.touch_only) == (((99.5, 7.0),), ((100.5, 8.0),), True)
 
 
 @pytest.mark.parametrize("known", [None, Ladder("bybit", "BTC-USDT", "live", NOW)], ids=["unwatched", "empty"])
 def test_without_a_ladder_the_touch_is_the_book(known):
-    assert book_of(known, TOP, NAN, NAN) == Book(((99.5, 7.0),), ((100.5, 8.0),), True)
+    assert book_of(known, TOP, None, None) == Book(((99.5, 7.0),), ((100.5, 8.0),), True)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_without_a_ladder_the_touch_is_the_book(known):
 )
 def test_a_ladder_that_shows_another_touch_is_of_another_moment(bid, ask, touch_only):
     """Two bps apart is the limit, on either side."""
-    assert book_of(ladder(bid, ask), TOP, NAN, NAN).touch_only is touch_only
+    assert book_of(ladder(bid, ask), TOP, None, None).touch_only is touch_only
 
 
 # -- what fills ------------------------------------------------------------------------------------------------

@@ -338,6 +338,27 @@ def test_an_answer_asked_for_before_a_frame_was_unreadable_confirms_nothing(monk
     asyncio.run(scenario())
 
 
+def test_an_answer_asked_for_while_a_socket_was_silent_confirms_nothing(monkeypatch):
+    polled = Quote("examplex", "BTC-USDT", 55.0, 1.0, 56.0, 1.0, None, 0.0)
+    monkeypatch.setattr(Decoder, "feed_response", lambda _, purpose, *__: [polled] if purpose == "quotes" else [])
+    poll = Poll(HttpRequest("GET", "http://127.0.0.1:9/quotes", "quotes"), 1.0)
+
+    async def scenario():
+        server = Server()
+        async with server.running(), running(server) as (feed, sink):
+            await until(lambda: feed.status().state == "live")
+            session = feed._connections[0].session
+            session.fall_quiet()
+            asked_before = time.time()
+            await until(lambda: not session.quiet)
+            session._take_response(poll, Response(b"", asked_before, time.time()))
+            assert polled not in sink.words
+            session._take_response(poll, Response(b"", time.time(), time.time()))
+            assert polled in sink.words
+
+    asyncio.run(scenario())
+
+
 def test_garbage_is_counted_and_the_next_frame_is_read():
     async def scenario():
         server = Server()
