@@ -20,7 +20,7 @@ from benchmarks.flow import Flow, Rig, rig
 from feeds.exchange_feed import LATE_S
 from feeds.exchanges import load
 
-WARM_UP_S, PROBE_S = 60.0, 20.0
+WARM_UP_S, PROBE_S = 60.0, 40.0
 FIRST, MORE, LESS = 1_000.0, 1.5, 0.8
 
 

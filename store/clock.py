@@ -33,10 +33,11 @@ class ExchangeClock:
     """Follows one exchange's clock. Written by the feed thread only.
 
     floor_s: receipt less event time of the fastest messages. lowest_s: the same of the window that runs, which ends at
-    rotates_at. excess: lateness of the last messages. The store reads these where asking costs more than the answer.
+    rotates_at. excess: lateness of the messages of that window, and of a few before. The store reads these where asking
+    costs more than the answer.
     """
 
-    __slots__ = ("_bounds", "_previous", "excess", "floor_s", "lowest_s", "rotates_at")
+    __slots__ = ("_before", "_bounds", "_carried", "_previous", "excess", "floor_s", "lowest_s", "rotates_at")
 
     def __init__(self) -> None:
         self.floor_s = float("inf")
@@ -45,6 +46,8 @@ class ExchangeClock:
         self.rotates_at = float("-inf")
         self._bounds: tuple[float, float] | None = None
         self.excess: deque[float] = deque(maxlen=SAMPLES)
+        self._before: list[float] = []  # of the window before
+        self._carried = 0  # how many of excess are from before this window
 
     def observe(self, event_time: float, received_time: float) -> float:
         """Take one message's times; return how late it was over the floor, in seconds."""
@@ -52,6 +55,9 @@ class ExchangeClock:
         if received_time >= self.rotates_at:
             self.rotates_at = received_time + WINDOW_S
             self._previous, self.lowest_s = self.lowest_s, raw
+            self._before = list(self.excess)[self._carried :]
+            self.excess = deque(list(self.excess)[-RECENT:], maxlen=SAMPLES)
+            self._carried = len(self.excess)
             self._refloor()
         elif raw < self.lowest_s:
             self.lowest_s = raw
@@ -102,8 +108,9 @@ class ExchangeClock:
         return recent[len(recent) // 2] if recent else None
 
     def latency(self) -> Latency:
-        """Percentiles of the last messages."""
-        excess = np.array(self.excess)  # a deque is copied whole under the interpreter lock
+        """Percentiles of the messages of this window and the one before, of the last SAMPLES where there were more."""
+        before, carried = self._before, self._carried
+        excess = np.array([*before, *list(self.excess)[carried:]][-SAMPLES:])  # copied whole under the interpreter lock
         floor = None if self.floor_s == float("inf") else self.floor_s
         if excess.size == 0:
             return Latency(None, None, None, floor, 0)

@@ -5,7 +5,7 @@ is as often a change as a snapshot, and then only REST has what it changes.
 """
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -15,7 +15,7 @@ from aiohttp import web
 from simulator.book import DepthMemory, Levels
 from simulator.exchanges.base import Exchange
 from simulator.exchanges.coindcx_listings import coindcx_listings
-from simulator.exchanges.coindcx_market import RelayMarket
+from simulator.exchanges.coindcx_market import DELAY_S, RelayMarket
 from simulator.exchanges.coindcx_rest import DEPTHS, CoinDcxRest
 from simulator.exchanges.coindcx_socketio import (
     PING_INTERVAL_S,
@@ -57,7 +57,7 @@ class Coindcx(Exchange):
         self.memories: dict[tuple[str, int, int], DepthMemory] = {}
         self.snapshot_due: dict[tuple[str, int, int], int] = {}
         self.told_at: dict[tuple[str, int, int], int] = {}  # the step that a memory is of
-        self.joins = 0
+        self.joins: Counter[Connection] = Counter()  # of books
         self.prices_version = 361_105_655
         self.price_rows: dict[int, dict[str, Any]] = {}  # as last sent
         self.trades: dict[int, deque[dict[str, Any]]] = {}
@@ -98,6 +98,7 @@ class Coindcx(Exchange):
             return
         self.connections.discard(connection)
         self.closed_frames += connection.frames_sent
+        del self.joins[connection]
         for key in list(connection.topics):
             self.unsubscribe(connection, key)
 
@@ -162,10 +163,13 @@ class Coindcx(Exchange):
     # Books.
 
     def _begin_book(self, connection: Connection, key: tuple[str, int, int]) -> None:
-        """About every second client starts with a snapshot, the others with the next change."""
+        """About every second join starts with a snapshot, the others with the next change.
+
+        Counted by client: of two that join in turn, one would hear no snapshot at all.
+        """
         memory = self._memory(key)
-        self.joins += 1
-        if self.joins % 2:
+        self.joins[connection] += 1
+        if (connection.number + self.joins[connection]) % 2 == 0:
             frame = self._frame(self.listings[key[1]], "depth-snapshot", memory.last_id, *memory.current())
             self.send_data(connection, frame)
 
@@ -213,8 +217,9 @@ class Coindcx(Exchange):
         body = {"ts": now, "vs": version, "asks": _sides(listing, asks), "bids": _sides(listing, bids)}
         body |= {"type": kind, "pts": now}
         if kind == "depth-update":
-            offset_s = self.faults.clock_offset_s
-            body["E"] = int((self.market.source_time[listing.index] + offset_s) * 1000)
+            # What moves below a top that stands is repeated as late as the top.
+            moved = max(float(self.market.source_time[listing.index]), self.time - DELAY_S)
+            body["E"] = int((moved + self.faults.clock_offset_s) * 1000)
         return Event(kind, body | {"pr": "futures", "s": listing.extra["mkt"]})
 
     def book_body(self, listing: Listing, depth: int) -> dict[str, Any]:

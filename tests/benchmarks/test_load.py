@@ -22,7 +22,7 @@ class Bench:
         self.briefly, self.lasting = briefly, lasting
 
     def measure(self, rate: float, seconds: float) -> Flow:
-        return flow(rate, lost=int(rate > (self.briefly if seconds <= 20.0 else self.lasting)))
+        return flow(rate, lost=int(rate > (self.briefly if seconds <= 40.0 else self.lasting)))
 
 
 @pytest.mark.parametrize(

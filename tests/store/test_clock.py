@@ -50,6 +50,30 @@ def test_percentiles_are_those_of_the_last_messages():
     assert latency.samples == 101
 
 
+def test_percentiles_forget_what_was_two_windows_ago():
+    """Ten messages a window, each window later by 100 ms: percentiles are of the last two, and no message counts twice."""
+    clock = ExchangeClock()
+    seen = []
+    for window in range(4):
+        for i in range(10):
+            observe(clock, 0.1 + window / 10, NOW + window * WINDOW_S + i)
+        latency = clock.latency()
+        seen.append(latency.samples)
+    assert seen == [10, 20, 20, 20]
+    assert latency.floor_s == pytest.approx(0.3, abs=1e-6)
+    # By their own floors: ten that were the first of a window later than the one before it, by 0 or by 100 ms.
+    assert latency.p99_s == pytest.approx(0.1, abs=1e-6)
+
+
+def test_what_came_lately_outlives_the_end_of_a_window():
+    clock = ExchangeClock()
+    for k in range(5):
+        clock.observe(NOW + k - (0.0 if k == 0 else 2.0), NOW + k)
+    clock.observe(NOW + WINDOW_S - 2.0, NOW + WINDOW_S)
+    assert clock.lately_s == pytest.approx(2.0, abs=1e-6)
+    assert clock.recent_s() == pytest.approx(2.0, abs=1e-6)
+
+
 def test_only_the_last_samples_are_kept():
     clock = ExchangeClock()
     for i in range(SAMPLES + 10):
