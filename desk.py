@@ -24,6 +24,7 @@ from analytics.episodes import EpisodeBook
 from analytics.exits import expected_exits
 from analytics.funnel import FunnelMinutes
 from analytics.opportunities import Judgement, One, judge_one
+from analytics.portions import Pause, no_pause, portions
 from analytics.quality import PRICE_TESTS, Verdict
 from analytics.quarantine import Misfit, Quarantine
 from analytics.routes import Array, Pairs
@@ -44,7 +45,9 @@ logger = logging.getLogger(__name__)
 BEAT_WITHIN_S = 1.5  # a feed thread that has not been heard for this long is stuck, and its quotes with it
 LOOK_S = 30.0  # an order book is watched for this long after the last look at it
 DETECT_EVERY_S, DETECT_WITHIN_S = 0.002, 0.02
+PAUSE_S = 0.02  # the longest that a portion of the look at everything waits for what has changed
 DELAYS = 20_000  # detection delays that are remembered
+PAIRS_AT_ONCE = 250  # put into words and numbers
 AGAIN = 8  # judgements of one view by other terms that are kept
 
 
@@ -134,8 +137,12 @@ class Opportunity:
 class View:
     """A judgement with what the readers want of it, each made once and shared."""
 
-    def __init__(self, judgement: Judgement, status: tuple[ExchangeStatus, ...], market: Market) -> None:
+    def __init__(
+        self, judgement: Judgement, status: tuple[ExchangeStatus, ...], market: Market, pause: Pause = no_pause
+    ) -> None:
+        """pause: called between portions of what is made of all pairs."""
         self.judgement = judgement
+        self._pause = pause
         self.status = status
         self.market = market
         self._again: dict[Terms, View] = {}
@@ -203,7 +210,9 @@ class View:
     @cached_property
     def opportunities(self) -> tuple[Opportunity, ...]:
         """All measured pairs: actionable first, refused last, best net edge first in each."""
-        return _opportunities(self.judgement, self.judgement.pairs, self.judgement.snapshot.symbols)
+        pairs, symbols = self.judgement.pairs, self.judgement.snapshot.symbols
+        parts = portions(len(pairs), PAIRS_AT_ONCE, self._pause)
+        return tuple(row for at in parts for row in _opportunities(self.judgement, pairs.ordered(at), symbols))
 
 
 def _opportunities(judgement: Judgement, pairs: Pairs, symbols: tuple[str, ...]) -> tuple[Opportunity, ...]:
@@ -432,12 +441,18 @@ class Desk:
     def _judge(self, market: Market) -> View:
         now = time.time()
         beat = market.store.beat_time
-        judgement = market.detector.scan(now, beat is None or now - beat <= BEAT_WITHIN_S)
+
+        def pause() -> None:
+            market.detector.at_rest.wait(PAUSE_S)
+
+        judgement = market.detector.scan(now, beat is None or now - beat <= BEAT_WITHIN_S, pause)
+        pause()
         for misfit in market.quarantine.observe(judgement.snapshot, judgement.verdicts, self._limits, now):
             _report(misfit)
         market.funding.observe(judgement.snapshot, now)
         market.funnel.observe(judgement)
-        view = View(judgement, tuple(market.feed.status()), market)
+        view = View(judgement, tuple(market.feed.status()), market, pause)
+        pause()
         # Made here, on the desk's thread, so that no viewer waits for it.
         _ = view.opportunities
         return view

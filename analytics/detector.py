@@ -6,7 +6,7 @@ argument. `step` belongs to one thread, `scan` to another; what readers see is r
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,12 +17,13 @@ from analytics.episodes import EpisodeBook, Look, Rules
 from analytics.exits import KeptExits, expected_exits
 from analytics.gaps import Gaps
 from analytics.opportunities import Judgement, judge
+from analytics.portions import Pause, no_pause, portions
 from analytics.quality import Codes, Limits, Verdict
 from analytics.routes import Context, Pairs, judge_routes
 from analytics.runs import Runs
 from analytics.spreads import mid_price
 from analytics.terms import Terms
-from analytics.usual import nothing_usual, observe, on_grid
+from analytics.usual import Usual, nothing_usual, observe, on_grid
 from analytics.verdicts import TESTS_WITH_BOOKS
 from store.ring import QuoteRing
 from store.snapshot import Changed, Grid, Snapshot, SnapshotStore, with_fees
@@ -32,8 +33,10 @@ Route = tuple[str, str, str]  # symbol, buy, sell
 Ints = NDArray[np.intp]
 
 NO_CANDIDATE = np.int8(-1)
+NO_TIMES = np.empty(0)
 LOOK_AGAIN_S = 0.25  # at a gap that has not changed: quotes age, books come
 LOOKS_AT_ONCE = 16  # at gaps that have not changed: what has changed waits for them
+ROWS_AT_ONCE = 200  # of the whole market
 WANTED_S = 15.0  # a book is watched for this long after the last gap
 FORGET_EVERY_S = 60.0
 UNFOLLOWED_S = 1.0
@@ -80,7 +83,7 @@ def episode_rules(terms: Terms) -> Rules:
 class Detector:
     """Gaps, candidates and episodes of one market.
 
-    candidates: by route. episodes: what became of those that were actionable.
+    candidates: by route. episodes: what became of those that were actionable. at_rest: unset while a step judges.
     """
 
     def __init__(
@@ -106,6 +109,8 @@ class Detector:
         self._held_now = held
         self._tape = tape
         self._studied: dict[str, tuple[str, ...]] = {}  # by exchange
+        self.at_rest = threading.Event()
+        self.at_rest.set()
         self._lock = threading.Lock()
         self._alive = True
         self._due: dict[int, float] = {}  # row -> when to look at it again
@@ -135,8 +140,14 @@ class Detector:
 
     # -- everything --------------------------------------------------------------------------------------------
 
-    def scan(self, now: float, feeds_alive: bool = True) -> Judgement:
-        """Judge the whole market. now: [epoch s]. feeds_alive: False if what writes the quotes has stopped."""
+    def scan(self, now: float, feeds_alive: bool = True, pause: Pause = no_pause) -> Judgement:
+        """Judge the whole market.
+
+        Args:
+            now: [epoch s]
+            feeds_alive: False if what writes the quotes has stopped.
+            pause: Called between portions of the work, with nothing locked.
+        """
         with self._lock:
             self._alive = feeds_alive
             self._studied = {} if self._tape is None else self._tape.tracked(now)
@@ -146,7 +157,8 @@ class Detector:
             usual, begun = self._usual, self._steps
             recent = self._runs.recent(np.arange(len(snapshot.symbols), dtype=np.intp), now)
         # What is judged on the occasion of a change must not wait for the whole market.
-        found = edges(snapshot, now, self.limits, self.terms.costs, usual, feeds_alive, held)
+        found = self._edges(snapshot, now, usual, feeds_alive, held, pause)
+        pause()
         usual = observe(usual, snapshot, found.good, now)
         with self._lock:
             if self._gaps.grid is snapshot.grid:
@@ -159,6 +171,7 @@ class Detector:
             else:  # something was listed meanwhile; the next scan is a second away
                 gaps = Gaps(snapshot.grid)
             since, jumped, clean = gaps.since.copy(), gaps.jumped.copy(), gaps.clean.copy()
+        pause()
         return judge(
             snapshot,
             now,
@@ -173,7 +186,18 @@ class Detector:
             clean=clean,
             books=self._store.depths.get,
             found=found,
+            pause=pause,
         )
+
+    def _edges(
+        self, snapshot: Snapshot, now: float, usual: Usual, feeds_alive: bool, held: Mask, pause: Pause
+    ) -> Edges:
+        parts = list[Edges]()
+        for rows in portions(len(snapshot.symbols), ROWS_AT_ONCE, pause):
+            cut = snapshot.rows(rows)
+            known = usual.rows(rows, cut.grid)
+            parts.append(edges(cut, now, self.limits, self.terms.costs, known, feeds_alive, held[rows]))
+        return Edges.joined(parts)
 
     def again(self, judgement: Judgement, terms: Terms) -> Judgement:
         """The same moment judged by other terms.
@@ -212,17 +236,27 @@ class Detector:
         Returns when each changed row was first told, by `time.perf_counter`. [s]
         """
         self._time = now
+        told = NO_TIMES
         with self._lock:  # taken under it, lest a scan that has seen more is followed by this
             due = sorted((at, row) for row, at in self._due.items() if at <= now)[:LOOKS_AT_ONCE]
-            changed = self._store.take_changed([row for _, row in due], self._anchored)
-            if len(changed.rows):
-                self._on(changed.grid, now)
-                self._judge_rows(changed, now)
+            if due or self._store.is_changed(self._anchored):
+                self.at_rest.clear()
+                try:
+                    told = self._judge_changed([row for _, row in due], now)
+                finally:
+                    self.at_rest.set()
             self._end_unlisted(now)
         self.episodes.tick(now)
         if now >= self._forget_at:
             self._exits.forget_before(now - FORGET_EVERY_S)
             self._forget_at = now + FORGET_EVERY_S
+        return told
+
+    def _judge_changed(self, due: Sequence[int], now: float) -> NDArray[np.float64]:
+        changed = self._store.take_changed(due, self._anchored)
+        if len(changed.rows):
+            self._on(changed.grid, now)
+            self._judge_rows(changed, now)
         told: NDArray[np.float64] = changed.told[~np.isnan(changed.told)]
         return told
 

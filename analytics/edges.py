@@ -4,6 +4,7 @@ by themselves say against it.
 Arrays of quotes have shape (S, E), of directed pairs (S, E, E): [symbol, buy, sell].
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +36,11 @@ class Edges:
     def rows(self, index: NDArray[np.intp]) -> "Edges":
         """The same of some rows only."""
         return Edges(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
+
+    @classmethod
+    def joined(cls, parts: Sequence["Edges"]) -> "Edges":
+        """The same of all rows, of which the parts are some each, in their order."""
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
 
     @property
     def good(self) -> Mask:

@@ -9,6 +9,7 @@ import numpy as np
 
 from analytics import spreads
 from analytics.edges import Edges, edges
+from analytics.portions import Pause, no_pause, portions
 from analytics.quality import Codes, Limits, Verdict
 from analytics.routes import Array, Books, Context, ExpectedExit, Ints, Mask, Pairs, judge_routes, no_books
 from analytics.terms import Terms
@@ -57,6 +58,7 @@ class Judgement:
     feeds_alive: bool
 
 
+ROUTES_AT_ONCE = 400
 _FRESHNESS = (Verdict.NO_QUOTE, Verdict.FEED_LOST, Verdict.STALE_LEG, Verdict.LAGGING)
 
 
@@ -76,6 +78,7 @@ def judge(
     clean: Array | None = None,
     books: Books = no_books,
     found: Edges | None = None,
+    pause: Pause = no_pause,
 ) -> Judgement:
     """Judge every directed pair of a snapshot.
 
@@ -94,6 +97,7 @@ def judge(
         clean: Since when nothing but its youth spoke against each gap, same shape; by default since it opened.
         books: The order books that are watched.
         found: The edges of this snapshot by the same terms, where they are known already.
+        pause: Called now and then.
     """
     grid = snapshot.grid
     shape = (len(grid.symbols), len(grid.exchanges), len(grid.exchanges))
@@ -121,7 +125,8 @@ def judge(
     refused = _best(found.promise, (found.pair > Verdict.NOT_LISTED) & (found.promise > 0.0), most // 4)
     chosen = np.concatenate([good, refused])
     s, buy, sell = np.unravel_index(chosen, shape) if chosen.size else (np.empty(0, np.intp),) * 3
-    pairs = judge_routes(snapshot, now, found, context, s, buy, sell)
+    parts = portions(len(s), ROUTES_AT_ONCE, pause)
+    pairs = Pairs.joined([judge_routes(snapshot, now, found, context, s[at], buy[at], sell[at]) for at in parts])
     codes = found.pair.copy()
     codes[s, buy, sell] = pairs.verdict
     order = np.lexsort((-np.nan_to_num(pairs.net, nan=-np.inf), ~pairs.actionable, pairs.verdict != Verdict.OK))

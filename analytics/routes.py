@@ -4,7 +4,7 @@ Everything that judges pairs (the scan of the whole market, the detector, the ex
 `judge_routes`. Positions (s, buy, sell) have shape (n,) and are those of the snapshot, which may be a cut one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -100,6 +100,11 @@ class Pairs:
     def ordered(self, order: Ints) -> "Pairs":
         """The same pairs in another order, or some of them."""
         return Pairs(**{name: getattr(self, name)[order] for name in self.__dataclass_fields__})
+
+    @classmethod
+    def joined(cls, parts: Sequence["Pairs"]) -> "Pairs":
+        """The pairs of all parts, in their order."""
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,7 @@ from feeds.exchanges import EXCHANGES
 
 START_RATE = 300.0  # while everything is subscribed
 START_S = 90.0
-# From a new rate until it is measured. The lag is that of the last 30 to 60 s: the silence before should be no part of it.
-SETTLE_S = 30.0
+SETTLE_S = 30.0  # from a new rate until it is measured: the lag is of the last 30 to 60 s, without the silence before
 SILENCE_S = 8.0  # shorter than any watchdog: the sockets stay as they are
 READ_OUT_S = 2.5  # the app's counters are published with its views
 READ_AGAIN, READ_AGAIN_S = 5, 0.4

@@ -477,6 +477,11 @@ class SnapshotStore:
                 self._snapshot = Snapshot(version=self.version, grid=cells.grid, data=data, floor_s=floor_s)
             return self._snapshot
 
+    def is_changed(self, anchored: Collection[int] = ()) -> bool:
+        """Whether `take_changed` would tell of any change. Costs next to nothing."""
+        with self._lock:
+            return bool(self._changed) or not self._anchored.keys().isdisjoint(anchored)
+
     def take_changed(self, also: Iterable[int] = (), anchored: Collection[int] = ()) -> Changed:
         """The rows whose quotes or books changed since the last call. For one reader only: what is taken is gone.
 

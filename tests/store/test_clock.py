@@ -51,7 +51,7 @@ def test_percentiles_are_those_of_the_last_messages():
 
 
 def test_percentiles_forget_what_was_two_windows_ago():
-    """Ten messages a window, each window later by 100 ms: percentiles are of the last two, and no message counts twice."""
+    """Ten messages a window, each window later by 100 ms: percentiles are of the last two, no message counts twice."""
     clock = ExchangeClock()
     seen = []
     for window in range(4):
