@@ -35,6 +35,7 @@ Ints = NDArray[np.intp]
 NO_CANDIDATE = np.int8(-1)
 NO_TIMES = np.empty(0)
 LOOK_AGAIN_S = 0.25  # at a gap that has not changed: quotes age, books come
+ROUNDED_S = 1e-6  # more than an epoch time is rounded by
 LOOKS_AT_ONCE = 16  # at gaps that have not changed: what has changed waits for them
 ROWS_AT_ONCE = 200  # of the whole market
 WANTED_S = 15.0  # a book is watched for this long after the last gap
@@ -366,7 +367,9 @@ class Detector:
                 )
                 if verdict is Verdict.UNCONFIRMED:
                     row = int(rows[s])
-                    self._due[row] = min(self._gaps.clean[row, b, e] + self.limits.reaction_s, self._due[row])
+                    due = self._gaps.clean[row, b, e] + self.limits.reaction_s
+                    if due > now - ROUNDED_S:  # else it is its exchange that is waited for
+                        self._due[row] = min(due, self._due[row])
             if gap and hope:
                 for contract in ((buy, symbol), (sell, symbol)):
                     last, most = self._wanted.get(contract, (now, -np.inf))

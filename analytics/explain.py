@@ -428,4 +428,6 @@ def _pair_evidence(test: Verdict, routes: Routes, limits: Limits) -> tuple[tuple
             found = (of("next level", "behind", "bps"), of("quoted spread", "spread", "bps"))
             return found, (Input("within", limits.alone_bps, "bps"),)
         case _:
-            return (of("nothing else against it for", "age", "s"),), (Input("at least", limits.reaction_s, "s"),)
+            found = of("nothing else against it for", "age", "s"), of("its exchange silent for", "silence", "s")
+            due = float(routes.silence_due[0])
+            return found, (Input("at least", limits.reaction_s, "s"), Input("silent at most", _known(due), "s"))

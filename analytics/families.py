@@ -182,8 +182,8 @@ def converted(snapshot: Snapshot, rates: Mapping[str, Rate], into: str = "USD") 
     data[:, *at] = snapshot.data[:, *was]
     for name in _IN_QUOTE:
         data[INDEX[name]][at] *= place.factor
-    floor_s = snapshot.floor_s[place.column_exchange]
-    data.flags.writeable = floor_s.flags.writeable = False
+    data.flags.writeable = False
+    times = {name: getattr(snapshot, name)[place.column_exchange] for name in ("floor_s", "heard_at", "pause_s")}
     keys = zip(place.column.tolist(), place.row.tolist(), place.e.tolist(), place.s.tolist(), strict=True)
     grid = replace(
         old,
@@ -197,7 +197,7 @@ def converted(snapshot: Snapshot, rates: Mapping[str, Rate], into: str = "USD") 
         exchange_index={name: i for i, name in enumerate(place.columns)},
         **_matrices(old, place),
     )
-    return replace(snapshot, grid=grid, data=data, floor_s=floor_s)
+    return replace(snapshot, grid=grid, data=data, **times)
 
 
 def inverse(grid: Grid) -> Mask:

@@ -81,7 +81,7 @@ MEANING: dict[Verdict, str] = {
     Verdict.STANDING_BASIS: "the exchanges' own marks, or what is usual for the pair, explain the gap: it is a basis",
     Verdict.THIN_BOOK: "what could be filled at a gain is worth too little",
     Verdict.SINGLE_ORDER: "one resting order makes the gap, with nothing near behind it",
-    Verdict.UNCONFIRMED: "the gap has not lasted as long as it takes to react to it",
+    Verdict.UNCONFIRMED: "the gap is younger than a reaction to it, or an exchange has just fallen silent",
 }
 PRICE_TESTS = Verdict.DIFFERENT_ASSET  # the last test of the price itself
 

@@ -28,6 +28,8 @@ Mask = NDArray[np.bool_]
 
 TOLD_S = 0.03  # two quotes that come this close together are of one moment
 OFF_SHARE = 1.0 / 3.0  # of a gap, from which on a leg counts as off the others
+PAUSES = 1.5  # an exchange that is silent for so many of its longest pauses is overdue,
+SILENCE_S = 0.2  # but not before
 LEAST_OTHERS = 2  # that make up what the others say
 
 # (symbol, buy, sell) index arrays of n pairs -> expected exit edge (n,) [bps] and samples behind it (n,)
@@ -260,6 +262,9 @@ def routes_of(snapshot: Snapshot, now: float, found: Edges, context: Context, pa
     move = usual.move_bps(mark, mids)
     age, due = now - anchored, np.fmin(usual.anchor_due_s, context.limits.anchor_age_s)
     worse = np.where((age - due)[s, buy] >= (age - due)[s, sell], buy, sell)
+    silence, silence_due = now - snapshot.heard_at, np.fmax(PAUSES * snapshot.pause_s, SILENCE_S)
+    silence_due[np.isnan(snapshot.pause_s)] = np.nan
+    quieter = np.where((silence - silence_due)[buy] >= (silence - silence_due)[sell], buy, sell)
     spread = np.fmax(usual.spread_bps, spreads.quoted_spread_bps(snapshot["bid_price"], snapshot["ask_price"]))
     return Routes(
         least=context.terms.min_net_bps,
@@ -282,6 +287,8 @@ def routes_of(snapshot: Snapshot, now: float, found: Edges, context: Context, pa
         behind=pairs.behind,
         spread=np.fmax(spread[s, buy], spread[s, sell]),
         age=now - np.fmin(context.clean[s, buy, sell], now),
+        silence=silence[quieter],
+        silence_due=silence_due[quieter],
     )
 
 

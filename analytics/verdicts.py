@@ -31,7 +31,8 @@ class Routes:
     each leg that is off the others has said so since the gap opened. index_told: whether the index of what is no coin
     has moved since, while its market is closed. gainful: notional that can be filled at a gain [quote]. behind: from
     the touch to the next level [bps], NaN where depth is not known. spread: the wider of the quoted spreads, now or
-    usually [bps]. age: of the gap [s].
+    usually [bps]. age: of the gap [s]. silence: of the exchange that is more overdue, about all its contracts,
+    silence_due: when it is that [s]; NaN where it is not known.
     """
 
     least: float
@@ -54,6 +55,8 @@ class Routes:
     behind: Array
     spread: Array
     age: Array
+    silence: Array
+    silence_due: Array
 
     def __len__(self) -> int:
         return len(self.gross)
@@ -127,8 +130,8 @@ def single_order(routes: Routes, limits: Limits) -> Mask:
 
 
 def unconfirmed(routes: Routes, limits: Limits) -> Mask:
-    """The gap is younger than anybody's reaction to it."""
-    return ~(routes.age >= limits.reaction_s)
+    """The gap is younger than anybody's reaction to it, or the exchange of a leg has just fallen silent altogether."""
+    return ~(routes.age >= limits.reaction_s) | (routes.silence > routes.silence_due)
 
 
 Tests = tuple[tuple[Verdict, Callable[[Routes, Limits], Mask]], ...]

@@ -15,6 +15,7 @@ SLACK_S = 0.1  # how far the floor may lie outside what the time endpoint allows
 STEP_S = 0.5  # a clock that the time endpoint finds moved by more than this was stepped
 SAMPLES = 4096
 RECENT = 50
+OUTAGE_S = 1.0  # a pause this long is no habit
 LATELY = 5  # messages that say how late the next one will be; one that was held up says nothing
 
 
@@ -33,11 +34,14 @@ class ExchangeClock:
     """Follows one exchange's clock. Written by the feed thread only.
 
     floor_s: receipt less event time of the fastest messages. lowest_s: the same of the window that runs, which ends at
-    rotates_at. excess: lateness of the messages of that window, and of a few before. The store reads these where asking
-    costs more than the answer.
+    rotates_at. excess: lateness of the messages of that window, and of a few before. heard_at: when a stream of it last
+    told a quote, epoch s. The store reads these where asking costs more than the answer.
     """
 
-    __slots__ = ("_before", "_bounds", "_carried", "_previous", "excess", "floor_s", "lowest_s", "rotates_at")
+    __slots__ = (
+        "_before", "_bounds", "_carried", "_pause_before", "_pause_ends_at", "_pause_s", "_previous", "excess",
+        "floor_s", "heard_at", "lowest_s", "rotates_at",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.floor_s = float("inf")
@@ -48,6 +52,10 @@ class ExchangeClock:
         self.excess: deque[float] = deque(maxlen=SAMPLES)
         self._before: list[float] = []  # of the window before
         self._carried = 0  # how many of excess are from before this window
+        self.heard_at = float("nan")
+        self._pause_s = 0.0  # longest between two quotes of the window that runs, outages left out
+        self._pause_before = float("nan")  # of the window before
+        self._pause_ends_at = float("-inf")
 
     def observe(self, event_time: float, received_time: float) -> float:
         """Take one message's times; return how late it was over the floor, in seconds."""
@@ -67,6 +75,23 @@ class ExchangeClock:
             excess = 0.0
         self.excess.append(excess)
         return excess
+
+    def hear(self, received_time: float) -> None:
+        """Note that a stream told a quote."""
+        pause = received_time - self.heard_at
+        self.heard_at = received_time
+        if self._pause_s < pause < OUTAGE_S:
+            self._pause_s = pause
+        if received_time >= self._pause_ends_at:
+            first = self._pause_ends_at == float("-inf")
+            self._pause_before = float("nan") if first else self._pause_s
+            self._pause_s, self._pause_ends_at = 0.0, received_time + WINDOW_S
+
+    @property
+    def pause_s(self) -> float:
+        """The longest pause between two quotes, of this window and the one before; NaN while there is none before."""
+        before, lately = self._pause_before, self._pause_s
+        return lately if lately > before else before
 
     def bound(self, server_time: float, sent_time: float, received_time: float) -> bool:
         """Take an answer of the time endpoint; return True if the exchange's clock was stepped.

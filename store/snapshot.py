@@ -175,12 +175,16 @@ class Snapshot:
 
     `snapshot["bid_price"]` is the (S, E) matrix of a field; fields and units are those of `FIELDS`.
     floor_s: shape (E,), receipt less event time of the fastest messages of each exchange. [s] NaN if unknown.
+    heard_at: shape (E,), when a stream of each exchange last told a quote, of any contract. [epoch s] NaN before.
+    pause_s: shape (E,), how long it has been silent at most lately. [s] NaN if unknown.
     """
 
     version: int
     grid: Grid
     data: NDArray[np.float64] = field(repr=False)  # (F, S, E)
     floor_s: NDArray[np.float64]
+    heard_at: NDArray[np.float64]
+    pause_s: NDArray[np.float64]
 
     def __getitem__(self, name: str) -> Matrix:
         matrix: Matrix = self.data[INDEX[name]]
@@ -366,6 +370,7 @@ class SnapshotStore:
             if lag < 0.0:
                 lag = 0.0
             clock.excess.append(lag)
+        clock.hear(received_time)
         cell.event_time, cell.received_time = event_time, received_time
         _QUOTE.pack_into(
             buffer, cell.offset,
@@ -404,6 +409,8 @@ class SnapshotStore:
                 lag = max(_NUMBER.unpack_from(buffer, offset + 8 * _LAG)[0], clock.last_s or 0.0)
             else:
                 lag = clock.observe(event_time, quote.received_time)
+        if not polled:
+            cell.clock.hear(quote.received_time)
         if polled and not (was_live and live and _same_book(buffer, offset, book)):  # else it is only confirmed
             self._changed.setdefault(cell.row, time.perf_counter())
         cell.event_time, cell.received_time = event_time, quote.received_time
@@ -471,10 +478,8 @@ class SnapshotStore:
                 cells = self._cells
                 data = np.array(cells.data.transpose(2, 0, 1), order="C")  # always a copy, of a single cell too
                 np.maximum(data[_LAG], self._lately(cells.grid), out=data[_LAG])
-                floors = [self._clocks[exchange].floor_s for exchange in cells.grid.exchanges]
-                floor_s = np.array([NAN if floor == float("inf") else floor for floor in floors])
-                data.flags.writeable = floor_s.flags.writeable = False
-                self._snapshot = Snapshot(version=self.version, grid=cells.grid, data=data, floor_s=floor_s)
+                data.flags.writeable = False
+                self._snapshot = Snapshot(self.version, cells.grid, data, *self._times(cells.grid))
             return self._snapshot
 
     def is_changed(self, anchored: Collection[int] = ()) -> bool:
@@ -503,15 +508,22 @@ class SnapshotStore:
             rows = np.array(wanted, dtype=np.intp)
             data = cells.data[rows]
             np.maximum(data[:, :, _LAG], self._lately(cells.grid), out=data[:, :, _LAG])
-            floors = [self._clocks[exchange].floor_s for exchange in cells.grid.exchanges]
+            times = self._times(cells.grid)
         told = np.array([changed.get(row, NAN) for row in wanted])
-        floor_s = np.array([NAN if floor == float("inf") else floor for floor in floors])
-        cut = Snapshot(version=self.version, grid=cells.grid.rows(rows), data=data.transpose(2, 0, 1), floor_s=floor_s)
+        cut = Snapshot(self.version, cells.grid.rows(rows), data.transpose(2, 0, 1), *times)
         return Changed(rows, told, cut, cells.grid)
 
     def _lately(self, grid: Grid) -> NDArray[np.float64]:
         """How late each exchange's quotes come now, shape (E,): one that stands may have changed that long ago. [s]"""
         return np.array([self._clocks[exchange].lately_s for exchange in grid.exchanges])
+
+    def _times(self, grid: Grid) -> NDArray[np.float64]:
+        """`floor_s`, `heard_at` and `pause_s` of a snapshot, shape (3, E). Read-only."""
+        clocks = [self._clocks[exchange] for exchange in grid.exchanges]
+        times = np.array([(clock.floor_s, clock.heard_at, clock.pause_s) for clock in clocks]).reshape(-1, 3).T.copy()
+        times[0][times[0] == np.inf] = NAN
+        times.flags.writeable = False
+        return times
 
     @property
     def grid(self) -> Grid:

@@ -34,7 +34,7 @@ _FOUND = {
     "less\N{NO-BREAK SPACE}usual\N{NO-BREAK SPACE}{2}",
     Verdict.THIN_BOOK: "{0} gain",
     Verdict.SINGLE_ORDER: "next {0}, spread {1}",
-    Verdict.UNCONFIRMED: "undisputed for {0}",
+    Verdict.UNCONFIRMED: "undisputed for {0}, silent for {1}",
 }
 _EDGES = ("edge", "exit", "walk", "left", "gap", "over mark")  # of these the sign is part of what is said
 

@@ -79,6 +79,23 @@ def test_a_gap_is_confirmed_without_another_quote(market):
         assert found.actionable is (wanted is Verdict.OK)
 
 
+def test_no_gap_is_confirmed_once_its_exchange_has_fallen_silent(market):
+    """All have spoken every 0.1 s for a minute; 0.25 s without a word are more than one and a half of their pauses."""
+    for k in range(620):
+        market.repeat(k / 10.0)
+    marked(market, 61.9)
+    market.bid(62.0, 101.0, "okx")
+    market.step(62.0)
+    market.repeat(62.2, "binance", "bybit")
+    market.step(62.25)
+    assert {name: verdict(market.candidate(name, "okx")) for name in EXCHANGES[:2]} == dict.fromkeys(
+        EXCHANGES[:2], Verdict.UNCONFIRMED
+    )
+    market.repeat(62.45)  # it speaks again, and says the same
+    market.step(62.45)
+    assert verdict(market.candidate("binance", "okx")) is Verdict.OK
+
+
 def test_a_gap_that_is_gone_before_it_is_confirmed_leaves_nothing(market):
     market.bid(1.0, 101.0, "okx")
     market.step(1.001)

@@ -1,5 +1,7 @@
 """What closing is expected to earn: medians of what is remembered, and measured anew only so often."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -53,7 +55,7 @@ def test_pairs_of_many_symbols_are_told_apart():
     snapshot = market(101.0, ("A-USDT", "B-USDT"))
     data = snapshot.data.copy()
     data[0, 1, 1], data[2, 1, 1] = 102.0, 102.02
-    remember(ring, Snapshot(snapshot.version, snapshot.grid, data, snapshot.floor_s), NOW)
+    remember(ring, replace(snapshot, data=data), NOW)
     found, _ = expected_exits(ring, snapshot)(np.array([1, 0, 1]), np.array([0, 0, 1]), np.array([1, 1, 0]))
     assert found == pytest.approx([exit_bps(102.0), exit_bps(101.0), (102.0 - 100.02) / 101.01 * 1e4])
 
@@ -63,7 +65,7 @@ def test_positions_may_be_those_of_some_rows_only():
     snapshot = market(101.0, ("A-USDT", "B-USDT"))
     data = snapshot.data.copy()
     data[0, 1, 1], data[2, 1, 1] = 102.0, 102.02
-    remember(ring, Snapshot(snapshot.version, snapshot.grid, data, snapshot.floor_s), NOW)
+    remember(ring, replace(snapshot, data=data), NOW)
     found, _ = expected_exits(ring, snapshot.rows(np.array([1])))(ROW, LONG, SHORT)
     assert found == pytest.approx([exit_bps(102.0)])
 

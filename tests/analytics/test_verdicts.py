@@ -39,6 +39,8 @@ GOOD: dict[str, float | bool] = {
     "behind": 5.0,
     "spread": 5.0,
     "age": 1.0,
+    "silence": 0.1,
+    "silence_due": 0.3,
 }
 
 
@@ -169,6 +171,19 @@ def test_a_book_of_little_or_of_one_order_is_no_opportunity(changed, verdict):
 )
 def test_a_gap_has_to_last_as_long_as_it_takes_to_react(age, verdict):
     assert reason(age=age) is verdict
+
+
+@pytest.mark.parametrize(
+    ("silence", "due", "verdict"),
+    [
+        (0.3, 0.3, Verdict.OK),
+        (0.301, 0.3, Verdict.UNCONFIRMED),
+        (9.0, NAN, Verdict.OK),  # nobody knows how long it usually is silent
+        (NAN, 0.3, Verdict.OK),
+    ],
+)
+def test_no_gap_is_confirmed_while_an_exchange_is_silent_for_longer_than_it_ever_is(silence, due, verdict):
+    assert reason(silence=silence, silence_due=due) is verdict
 
 
 # -- all together ----------------------------------------------------------------------------------------------
