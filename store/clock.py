@@ -35,12 +35,13 @@ class ExchangeClock:
 
     floor_s: receipt less event time of the fastest messages. lowest_s: the same of the window that runs, which ends at
     rotates_at. excess: lateness of the messages of that window, and of a few before. heard_at: when a stream of it last
-    told a quote, epoch s. The store reads these where asking costs more than the answer.
+    told a quote, longest_s: between two of them, in the window of pauses that ends at pauses_end_at. Epoch s and s. The
+    store reads these, and writes heard_at where `hear` would do no more, where asking costs more than the answer.
     """
 
     __slots__ = (
-        "_before", "_bounds", "_carried", "_pause_before", "_pause_ends_at", "_pause_s", "_previous", "excess",
-        "floor_s", "heard_at", "lowest_s", "rotates_at",
+        "_before", "_bounds", "_carried", "_pause_before", "_previous", "excess", "floor_s", "heard_at", "longest_s",
+        "lowest_s", "pauses_end_at", "rotates_at",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -53,9 +54,9 @@ class ExchangeClock:
         self._before: list[float] = []  # of the window before
         self._carried = 0  # how many of excess are from before this window
         self.heard_at = float("nan")
-        self._pause_s = 0.0  # longest between two quotes of the window that runs, outages left out
+        self.longest_s = 0.0  # outages left out
         self._pause_before = float("nan")  # of the window before
-        self._pause_ends_at = float("-inf")
+        self.pauses_end_at = float("-inf")
 
     def observe(self, event_time: float, received_time: float) -> float:
         """Take one message's times; return how late it was over the floor, in seconds."""
@@ -80,17 +81,17 @@ class ExchangeClock:
         """Note that a stream told a quote."""
         pause = received_time - self.heard_at
         self.heard_at = received_time
-        if self._pause_s < pause < OUTAGE_S:
-            self._pause_s = pause
-        if received_time >= self._pause_ends_at:
-            first = self._pause_ends_at == float("-inf")
-            self._pause_before = float("nan") if first else self._pause_s
-            self._pause_s, self._pause_ends_at = 0.0, received_time + WINDOW_S
+        if self.longest_s < pause < OUTAGE_S:
+            self.longest_s = pause
+        if received_time >= self.pauses_end_at:
+            first = self.pauses_end_at == float("-inf")
+            self._pause_before = float("nan") if first else self.longest_s
+            self.longest_s, self.pauses_end_at = 0.0, received_time + WINDOW_S
 
     @property
     def pause_s(self) -> float:
         """The longest pause between two quotes, of this window and the one before; NaN while there is none before."""
-        before, lately = self._pause_before, self._pause_s
+        before, lately = self._pause_before, self.longest_s
         return lately if lately > before else before
 
     def bound(self, server_time: float, sent_time: float, received_time: float) -> bool:

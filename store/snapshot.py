@@ -370,7 +370,10 @@ class SnapshotStore:
             if lag < 0.0:
                 lag = 0.0
             clock.excess.append(lag)
-        clock.hear(received_time)
+        if received_time - clock.heard_at > clock.longest_s or received_time >= clock.pauses_end_at:
+            clock.hear(received_time)
+        else:
+            clock.heard_at = received_time
         cell.event_time, cell.received_time = event_time, received_time
         _QUOTE.pack_into(
             buffer, cell.offset,
