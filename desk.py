@@ -47,7 +47,7 @@ LOOK_S = 30.0  # an order book is watched for this long after the last look at i
 DETECT_EVERY_S, DETECT_WITHIN_S = 0.002, 0.02
 PAUSE_S = 0.02  # the longest that a portion of the look at everything waits for what has changed
 DELAYS = 20_000  # detection delays that are remembered
-PAIRS_AT_ONCE = 250  # put into words and numbers
+PAIRS_AT_ONCE = 60  # put into words and numbers
 AGAIN = 8  # judgements of one view by other terms that are kept
 
 

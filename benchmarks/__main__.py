@@ -13,11 +13,12 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks import analytics, decode, flow, pages, sockets
+from benchmarks import analytics, decode, detection, flow, pages, sockets
 from benchmarks.frames import collect
 from benchmarks.market import simulator
+from feeds.exchanges import EXCHANGES
 
-PARTS = ("decode", "sockets", "analytics", "pages", "flow")
+PARTS = ("decode", "sockets", "analytics", "detection", "pages", "flow")
 OUTPUT = Path(__file__).parent.parent / "build" / "bench.json"
 
 
@@ -77,6 +78,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         row = analytics.run()
         figures["analytics"] = row
         print("All pairs of 600 x 11, ms\n" + table([dict(row)]) + "\n")
+    if "detection" in parts:
+        rows = [row for exchanges in (EXCHANGES[:3], EXCHANGES) for row in detection.grown(exchanges)]
+        figures["detection"] = rows
+        print(
+            "From a change in the store to its judgement, up to the first market above 10 ms at p99\n"
+            + table(rows)
+            + "\n"
+        )
     if "pages" in parts:
         rows, memory = pages.run()
         figures["pages"], figures["memory"] = rows, memory

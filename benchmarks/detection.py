@@ -1,13 +1,11 @@
-"""How long it takes from a change in the store to its judgement, while the whole simulated market runs beside.
+"""How long it takes from a change in the store to its judgement, while a simulated market runs beside.
 
 Feeds, store and desk are the app's own, in this process; the market is another process. Pages are left out: what they
 cost is measured by `make load`, which prints the same figures.
 """
 
-import logging
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import psutil
@@ -22,15 +20,24 @@ from store.ring import QuoteRing
 from store.snapshot import SnapshotStore
 
 WARM_UP_S = 60.0
+WHOLE_MARKET = 470  # contracts an exchange
+HOLDS_MS = 10.0
+MARKETS = (25, 50, 75, 100, 150, 250, WHOLE_MARKET)
+CHANGES_PER_S = 3.3  # of a contract's best prices
 
 
-def run(rate: float = 15_000.0, seconds: float = 60.0) -> dict[str, float]:
+def run(
+    rate: float = 15_000.0,
+    seconds: float = 60.0,
+    exchanges: Sequence[str] = EXCHANGES,
+    instruments: int = WHOLE_MARKET,
+) -> dict[str, float]:
     """Percentiles of the delay [ms], changed symbols judged a second, frames read a second, share of a core used."""
     tune_interpreter()
-    with simulator(rate=rate, instruments=470) as (endpoints, _):
+    with simulator(rate=rate, instruments=instruments, exchanges=",".join(exchanges)) as (endpoints, _):
         settings = read_settings(None, source="demo")
-        store = SnapshotStore(EXCHANGES)
-        feed = Supervisor([load(name, endpoints[name]) for name in EXCHANGES], store, FeedOptions())
+        store = SnapshotStore(exchanges)
+        feed = Supervisor([load(name, endpoints[name]) for name in exchanges], store, FeedOptions())
         desk = Desk(settings, lambda _: Market(Source("demo", "benchmark"), store, feed, QuoteRing()))
         desk.start()
         try:
@@ -61,12 +68,12 @@ def _frames(feed: Supervisor) -> int:
     return sum(status.frames for status in feed.status())
 
 
-def main(arguments: Sequence[str]) -> int:
-    logging.basicConfig(level=logging.ERROR)
-    rate, seconds = (float(value) for value in (*arguments, "15000", "60")[:2])
-    print(run(rate, seconds))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def grown(
+    exchanges: Sequence[str], seconds: float = 30.0, measure: Callable[..., dict[str, float]] = run
+) -> Iterator[dict[str, object]]:
+    """Ever larger markets of these exchanges, up to the first in which the 99 % fastest take more than `HOLDS_MS`."""
+    for instruments in MARKETS:
+        found = measure(CHANGES_PER_S * instruments * len(exchanges), seconds, exchanges, instruments)
+        yield {"exchanges": len(exchanges), "contracts": instruments * len(exchanges), **found}
+        if found["p99_ms"] > HOLDS_MS:
+            return
