@@ -58,7 +58,7 @@ class Judgement:
     feeds_alive: bool
 
 
-ROUTES_AT_ONCE = 100
+ROUTES_AT_ONCE = 200
 _FRESHNESS = (Verdict.NO_QUOTE, Verdict.FEED_LOST, Verdict.STALE_LEG, Verdict.LAGGING)
 
 
