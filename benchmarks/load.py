@@ -11,7 +11,7 @@ seconds late by nature, is left out of them.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import orjson
 
@@ -47,18 +47,17 @@ def _told(flow: Flow, seconds: float) -> dict[str, object]:
     }
 
 
-def find(bench: Rig, rate: float, seconds: float) -> list[tuple[Flow, float]]:
-    """What was tried, with its time in seconds; the last is the long run.
+def find(bench: Rig, rate: float, seconds: float) -> Iterator[tuple[Flow, float]]:
+    """What is tried, with its time in seconds; the last is the long run.
 
     From low rates upwards: what has queued up at a rate that does not hold would be in the next figures, as what was
     late while everything was subscribed would be in the first.
     """
-    tried: list[tuple[Flow, float]] = []
     best, asked = FIRST, min(FIRST, rate)
     bench.measure(asked, min(WARM_UP_S, seconds))
     while True:
         probe = bench.measure(asked, min(PROBE_S, seconds))
-        tried.append((probe, min(PROBE_S, seconds)))
+        yield probe, min(PROBE_S, seconds)
         if not holds(probe):
             break
         best = asked
@@ -67,9 +66,9 @@ def find(bench: Rig, rate: float, seconds: float) -> list[tuple[Flow, float]]:
         asked = min(MORE * asked, rate)
     while True:
         long = bench.measure(best, seconds)
-        tried.append((long, seconds))
-        if holds(long) or best * LESS < FIRST * LESS:
-            return tried
+        yield long, seconds
+        if holds(long) or best < FIRST:
+            return
         best *= LESS
 
 
@@ -79,10 +78,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=300.0, help="how long the long run is")
     parser.add_argument("--picows", action="store_true", help="read all sockets with that library")
     given = parser.parse_args(arguments)
+    tried = []
     with rig(picows=given.picows) as bench:
-        tried = find(bench, given.rate, given.seconds)
-    flow = tried[-1][0]
-    print(table([_told(*row) for row in tried]) + "\n")
+        for flow, seconds in find(bench, given.rate, given.seconds):
+            tried.append(_told(flow, seconds))
+            print(table(tried[-1:]), file=sys.stderr)  # it takes half an hour: what is known is said at once
+    print(table(tried) + "\n")
     print(table(flow.rows))
     print(f"from a change in the store to its judgement: p50 {flow.detect_p50_ms:.1f}, p99 {flow.detect_p99_ms:.1f} ms")
     result = {

@@ -15,7 +15,6 @@ SLACK_S = 0.1  # how far the floor may lie outside what the time endpoint allows
 STEP_S = 0.5  # a clock that the time endpoint finds moved by more than this was stepped
 SAMPLES = 4096
 RECENT = 50
-OUTAGE_S = 1.0  # a pause this long is no habit
 LATELY = 5  # messages that say how late the next one will be; one that was held up says nothing
 
 
@@ -54,7 +53,7 @@ class ExchangeClock:
         self._before: list[float] = []  # of the window before
         self._carried = 0  # how many of excess are from before this window
         self.heard_at = float("nan")
-        self.longest_s = 0.0  # outages left out
+        self.longest_s = 0.0
         self._pause_before = float("nan")  # of the window before
         self.pauses_end_at = float("-inf")
 
@@ -81,7 +80,7 @@ class ExchangeClock:
         """Note that a stream told a quote."""
         pause = received_time - self.heard_at
         self.heard_at = received_time
-        if self.longest_s < pause < OUTAGE_S:
+        if pause > self.longest_s:
             self.longest_s = pause
         if received_time >= self.pauses_end_at:
             first = self.pauses_end_at == float("-inf")

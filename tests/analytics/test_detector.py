@@ -96,6 +96,18 @@ def test_no_gap_is_confirmed_once_its_exchange_has_fallen_silent(market):
     assert verdict(market.candidate("binance", "okx")) is Verdict.OK
 
 
+def test_an_exchange_that_seldom_speaks_is_not_waited_for(market):
+    """All speak every 2 s: nothing for 1.9 s is as usual."""
+    for k in range(31):
+        market.repeat(2.0 * k)
+    marked(market, 61.9)
+    market.repeat(62.0, *EXCHANGES[:3])
+    market.bid(62.0, 101.0, "okx")
+    market.step(62.0)
+    market.step(63.9)
+    assert verdict(market.candidate("binance", "okx")) is Verdict.OK
+
+
 def test_a_gap_that_is_gone_before_it_is_confirmed_leaves_nothing(market):
     market.bid(1.0, 101.0, "okx")
     market.step(1.001)

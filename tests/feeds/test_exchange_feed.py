@@ -315,11 +315,16 @@ def test_what_already_waits_to_be_begun_anew_is_not_queued_once_more(monkeypatch
     asyncio.run(scenario())
 
 
-def test_an_answer_asked_for_before_a_frame_was_unreadable_confirms_nothing(monkeypatch):
-    """It may have been written before the change that could not be read."""
+def answering(monkeypatch) -> tuple[Poll, Quote]:
+    """A poll and the quote that every answer to it brings."""
     polled = Quote("examplex", "BTC-USDT", 55.0, 1.0, 56.0, 1.0, None, 0.0)
     monkeypatch.setattr(Decoder, "feed_response", lambda _, purpose, *__: [polled] if purpose == "quotes" else [])
-    poll = Poll(HttpRequest("GET", "http://127.0.0.1:9/quotes", "quotes"), 1.0)
+    return Poll(HttpRequest("GET", "http://127.0.0.1:9/quotes", "quotes"), 1.0), polled
+
+
+def test_an_answer_asked_for_before_a_frame_was_unreadable_confirms_nothing(monkeypatch):
+    """It may have been written before the change that could not be read."""
+    poll, polled = answering(monkeypatch)
 
     async def scenario():
         server = Server()
@@ -339,9 +344,7 @@ def test_an_answer_asked_for_before_a_frame_was_unreadable_confirms_nothing(monk
 
 
 def test_an_answer_asked_for_while_a_socket_was_silent_confirms_nothing(monkeypatch):
-    polled = Quote("examplex", "BTC-USDT", 55.0, 1.0, 56.0, 1.0, None, 0.0)
-    monkeypatch.setattr(Decoder, "feed_response", lambda _, purpose, *__: [polled] if purpose == "quotes" else [])
-    poll = Poll(HttpRequest("GET", "http://127.0.0.1:9/quotes", "quotes"), 1.0)
+    poll, polled = answering(monkeypatch)
 
     async def scenario():
         server = Server()
