@@ -429,5 +429,5 @@ def _pair_evidence(test: Verdict, routes: Routes, limits: Limits) -> tuple[tuple
             return found, (Input("within", limits.alone_bps, "bps"),)
         case _:
             found = of("nothing else against it for", "age", "s"), of("its exchange silent for", "silence", "s")
-            due = float(routes.silence_due[0])
-            return found, (Input("at least", limits.reaction_s, "s"), Input("silent at most", _known(due), "s"))
+            react, silent = Input("at least", limits.reaction_s, "s"), _known(float(routes.silence_due[0]))
+            return found, (react,) if silent is None else (react, Input("at most", silent, "s"))

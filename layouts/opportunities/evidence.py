@@ -34,7 +34,7 @@ _FOUND = {
     "less\N{NO-BREAK SPACE}usual\N{NO-BREAK SPACE}{2}",
     Verdict.THIN_BOOK: "{0} gain",
     Verdict.SINGLE_ORDER: "next {0}, spread {1}",
-    Verdict.UNCONFIRMED: "undisputed for {0}, silent for {1}",
+    Verdict.UNCONFIRMED: "stood\N{NO-BREAK SPACE}{0}, silent\N{NO-BREAK SPACE}{1}",
 }
 _EDGES = ("edge", "exit", "walk", "left", "gap", "over mark")  # of these the sign is part of what is said
 
@@ -112,9 +112,10 @@ def found_words(view: View, opened: Opened, check: Check) -> str:
     shape = _FOUND.get(check.verdict)
     if shape is not None and shape.count("{") == len(found):
         words = [value_words(opened, item) for item in found]
-        if len({item.unit for item in found}) == 1 < len(found):  # the limit beside it says the unit
+        # The limit beside it says the unit; a time has more than one.
+        if len({item.unit for item in found}) == 1 < len(found) and found[0].unit != "s":
             words = [word.removesuffix(f" {found[0].unit}") for word in words]
-        return shape.format(*words)
+        return shape.format(*map(_unbroken, words))
     if all(item.name.endswith((", long", ", short")) for item in found):
         return " and ".join(value_words(opened, item) for item in found)
     return ", ".join(f"{item.name} {value_words(opened, item)}" for item in found)
@@ -128,4 +129,9 @@ def limit_words(opened: Opened, check: Check) -> str:
     values = ", ".join(value_words(opened, item) for item in check.limit)
     if len(names) == 1:
         return f"{names[0]} {values}"
-    return ", ".join(f"{item.name} {value_words(opened, item)}" for item in check.limit)
+    return ", ".join(f"{item.name} {_unbroken(value_words(opened, item))}" for item in check.limit)
+
+
+def _unbroken(words: str) -> str:
+    """A value that no line is broken in."""
+    return words.replace(" ", "\N{NO-BREAK SPACE}")
