@@ -17,7 +17,8 @@ from analytics.routes import Array, ExpectedExit, Ints, Mask
 from analytics.spreads import BPS, entry_edge_bps, funding_per_hour
 from analytics.terms import Terms
 from store.funding import FRESH_S
-from store.snapshot import Matrix, Snapshot
+from store.grid import Matrix
+from store.snapshot import Snapshot
 
 NOT_COMPARED: Final = (
     Verdict.NOT_LISTED,

@@ -24,8 +24,8 @@ from analytics.spreads import BPS, median_exit_bps
 from analytics.terms import Terms
 from analytics.usual import Usual
 from store.depth import Ladder, Side
+from store.grid import Grid, Matrix
 from store.ring import QuoteRing
-from store.snapshot import Grid, Matrix
 
 KEPT = 4  # judgements, and terms whose gaps are remembered
 

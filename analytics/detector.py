@@ -25,8 +25,9 @@ from analytics.spreads import mid_price
 from analytics.terms import Terms
 from analytics.usual import Usual, nothing_usual, observe, on_grid
 from analytics.verdicts import TESTS_WITH_BOOKS
+from store.grid import Grid, with_fees
 from store.ring import QuoteRing
-from store.snapshot import Changed, Grid, Snapshot, SnapshotStore, with_fees
+from store.snapshot import Changed, Snapshot, SnapshotStore
 from store.tape import Tape
 
 Route = tuple[str, str, str]  # symbol, buy, sell

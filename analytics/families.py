@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.spreads import BPS, mid_price
-from store.snapshot import INDEX, Grid, Snapshot
+from store.grid import Grid
+from store.snapshot import INDEX, Snapshot
 
 Mask = NDArray[np.bool_]
 Ints = NDArray[np.intp]

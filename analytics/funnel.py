@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from analytics.opportunities import Funnel, Judgement
 from analytics.quality import Verdict
-from store.snapshot import Grid
+from store.grid import Grid
 
 MINUTE_S = 60.0
 KEPT = 120  # minutes

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from analytics.edges import Edges
 from analytics.quality import Verdict
-from store.snapshot import Grid, Matrix
+from store.grid import Grid, Matrix
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.intp]

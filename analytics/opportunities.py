@@ -14,7 +14,8 @@ from analytics.quality import Codes, Limits, Verdict
 from analytics.routes import Array, Books, Context, ExpectedExit, Ints, Mask, Pairs, judge_routes, no_books
 from analytics.terms import Terms
 from analytics.usual import Usual, nothing_usual, on_grid
-from store.snapshot import Matrix, Snapshot
+from store.grid import Matrix
+from store.snapshot import Snapshot
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.spreads import row_middles
-from store.snapshot import Matrix, Snapshot
+from store.grid import Matrix
+from store.snapshot import Snapshot
 
 Codes = NDArray[np.int8]
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from analytics.quality import PRICE_TESTS, Codes, Limits, Verdict, asset_reference
 from analytics.spreads import row_middles
-from store.snapshot import Grid, Snapshot
+from store.grid import Grid
+from store.snapshot import Snapshot
 
 HELD_AFTER_S = 300.0
 RELEASED_AFTER_S = 600.0

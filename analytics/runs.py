@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.spreads import BPS, row_median
-from store.snapshot import Grid, Matrix
+from store.grid import Grid, Matrix
 
 Ints = NDArray[np.intp]
 

@@ -13,7 +13,8 @@ from analytics.runs import LOOK_S, Recent
 from analytics.spreads import BPS, quoted_spread_bps, row_median
 from market.hours import is_open
 from market.models import AssetClass
-from store.snapshot import Grid, Matrix, Snapshot
+from store.grid import Grid, Matrix
+from store.snapshot import Snapshot
 
 HALF_LIFE_S = 60.0
 GAP_WEIGHT = 0.2  # of the last distance between two marks in the average of them

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from analytics.quality import Verdict
-from store.snapshot import Grid
+from store.grid import Grid
 
 VERDICTS = tuple(verdict.label for verdict in Verdict)
 LIMIT = 100_000

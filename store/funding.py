@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store.funding_file import HORIZONS_S, Forgotten, FundingFile, IntervalChange, Record, Settlement
-from store.snapshot import Grid, Snapshot
+from store.grid import Grid
+from store.snapshot import Snapshot
 
 __all__ = ["HORIZONS_S", "FundingLog", "IntervalChange", "Settlement"]
 

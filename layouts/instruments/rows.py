@@ -14,7 +14,7 @@ from typing import Any
 from desk import View
 from feeds.status import IntervalChange
 from market.models import Instrument, Pairing, Status
-from store.snapshot import Grid
+from store.grid import Grid
 
 # What a cell says beside the id.
 PAIRED, NOT_TRADING, IN_DOUBT, NOT_PAIRED = range(4)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, urlencode
 
 from desk import View
-from store.snapshot import Grid
+from store.grid import Grid
 
 
 @dataclass(frozen=True)

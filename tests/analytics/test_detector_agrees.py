@@ -18,8 +18,9 @@ from analytics.opportunities import Judgement, judge
 from analytics.quality import Limits, Verdict
 from analytics.terms import Terms
 from market.models import Depth, Status
+from store.grid import Grid
 from store.ring import QuoteRing
-from store.snapshot import Grid, SnapshotStore
+from store.snapshot import SnapshotStore
 from tests.store.scripted import NOW, funding, instrument, quote
 
 EXCHANGES = ["binance", "bybit", "gate", "okx", "mexc"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analytics.runs import BUCKET_S, LOOK_S, Recent, Runs
-from store.snapshot import Grid
+from store.grid import Grid
 from tests.store.scripted import instrument, store_of
 
 NOW = 1_800_000_000.0

@@ -6,8 +6,9 @@ from analytics.detector import Candidate, Detector
 from analytics.opportunities import Judgement
 from analytics.quality import Limits
 from analytics.terms import Terms
+from store.grid import Grid
 from store.ring import QuoteRing
-from store.snapshot import Grid, SnapshotStore
+from store.snapshot import SnapshotStore
 from store.tape import Tape
 from tests.store.scripted import NOW, instrument, quote, store_of
 
