@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,13 +48,10 @@ FIELDS: Final = (
 )
 F: Final = len(FIELDS)
 INDEX: Final[Mapping[str, int]] = {name: i for i, name in enumerate(FIELDS)}
+_Numbers: TypeAlias = "memoryview[float]"
 _QUOTE = struct.Struct("8d")
 _BOOK = struct.Struct("4d")
 _PRICES = struct.Struct("2d")
-_FUNDING = struct.Struct("6d")
-_TICKER = struct.Struct("4d")
-_NUMBER = struct.Struct("d")
-_ROW_BYTES: Final = 8 * F
 _EVENT, _RECEIVED, _LAG, _LIVE = (INDEX[name] for name in ("event_time", "received_time", "lag_s", "live"))
 
 LATE_S: Final = 0.5  # a quote later than this that changes nothing is a repetition, not a late change
@@ -127,13 +124,17 @@ class Changed:
 
 
 class _Cell:
-    """Where one contract's fields begin in the buffer, its exchange's clock, and the times of its last quote."""
+    """Where one contract's fields begin in the buffer, its exchange's clock, and the times of its last quote.
 
-    __slots__ = ("clock", "event_time", "offset", "received_time", "row")
+    first: counted in numbers, offset: in bytes.
+    """
 
-    def __init__(self, row: int, offset: int, clock: ExchangeClock, event_time: float, received_time: float) -> None:
+    __slots__ = ("clock", "event_time", "first", "offset", "received_time", "row")
+
+    def __init__(self, row: int, first: int, clock: ExchangeClock, event_time: float, received_time: float) -> None:
         self.row = row
-        self.offset = offset
+        self.first = first
+        self.offset = 8 * first
         self.clock = clock
         self.event_time = event_time  # NaN where not known, as in the buffer
         self.received_time = received_time
@@ -146,15 +147,13 @@ class _Cells:
         """data: shape (S, E, F); it is taken over."""
         self.grid = grid
         self.data = data
-        self.buffer: memoryview = data.data.cast("B") if data.size else memoryview(bytearray())
+        self.buffer = cast(_Numbers, data.reshape(-1).data)
         width = len(grid.exchanges)
         self.of: dict[str, dict[str, _Cell]] = {exchange: {} for exchange in grid.exchanges}
         events, receipts = data[:, :, _EVENT].tolist(), data[:, :, _RECEIVED].tolist()
         for exchange, symbol in grid.instruments:
             s, e = grid.symbol_index[symbol], grid.exchange_index[exchange]
-            self.of[exchange][symbol] = _Cell(
-                s, (s * width + e) * _ROW_BYTES, clocks[exchange], events[s][e], receipts[s][e]
-            )
+            self.of[exchange][symbol] = _Cell(s, (s * width + e) * F, clocks[exchange], events[s][e], receipts[s][e])
 
 
 def _empty(grid: Grid) -> Matrix:
@@ -229,9 +228,9 @@ class SnapshotStore:
                 elif kind is Funding:
                     if cell.row not in self._anchored:
                         self._anchored[cell.row] = time.perf_counter()
-                    _write_funding(buffer, cell.offset, word)  # type: ignore[arg-type]
+                    _write_funding(buffer, cell.first, word)  # type: ignore[arg-type]
                 elif kind is Ticker:
-                    _write_ticker(buffer, cell.offset, word)  # type: ignore[arg-type]
+                    _write_ticker(buffer, cell.first, word)  # type: ignore[arg-type]
                 elif kind is Depth:
                     if cell.row not in changed:
                         changed[cell.row] = time.perf_counter()
@@ -240,7 +239,7 @@ class SnapshotStore:
         finally:
             self._lock.release()
 
-    def _write_quote(self, buffer: memoryview, cell: _Cell, quote: Quote, polled: bool) -> None:
+    def _write_quote(self, buffer: _Numbers, cell: _Cell, quote: Quote, polled: bool) -> None:
         """Most quotes come from a stream, two-sided, timed and in order: others go the long way."""
         event_time, received_time = quote.event_time, quote.received_time
         bid_price, bid_size, ask_price, ask_size = quote.bid_price, quote.bid_size, quote.ask_price, quote.ask_size
@@ -257,7 +256,7 @@ class SnapshotStore:
             and _BOOK.unpack_from(buffer, cell.offset) == (bid_price, bid_size, ask_price, ask_size)
         ):
             # An idle book repeated is no later than it was, as far as its stream tells changes in time.
-            lag = max(_NUMBER.unpack_from(buffer, cell.offset + 8 * _LAG)[0], clock.last_s or 0.0)
+            lag = max(buffer[cell.first + _LAG], clock.last_s or 0.0)
         elif raw < clock.lowest_s or received_time >= clock.rotates_at:
             lag = clock.observe(event_time, received_time)
         else:
@@ -274,7 +273,7 @@ class SnapshotStore:
             bid_price, bid_size, ask_price, ask_size, event_time, received_time, lag, 1.0,
         )  # fmt: skip
 
-    def _write_any_quote(self, buffer: memoryview, cell: _Cell, quote: Quote, polled: bool) -> None:
+    def _write_any_quote(self, buffer: _Numbers, cell: _Cell, quote: Quote, polled: bool) -> None:
         book = (
             NAN if quote.bid_price is None else quote.bid_price,
             NAN if quote.bid_size is None else quote.bid_size,
@@ -282,9 +281,9 @@ class SnapshotStore:
             NAN if quote.ask_size is None else quote.ask_size,
         )
         event_time, lag, live = NAN, 0.0, 1.0
-        offset = cell.offset
-        was_live = _NUMBER.unpack_from(buffer, offset + 8 * _LIVE)[0]
-        if polled and not _same_prices(buffer, offset, book):
+        first = cell.first
+        was_live = buffer[first + _LIVE]
+        if polled and not _same_prices(buffer, first, book):
             if was_live and quote.received_time - cell.received_time < UNTOLD_S:
                 return  # the stream has just spoken, perhaps after the answer was written
             live = 0.0
@@ -298,20 +297,20 @@ class SnapshotStore:
             clock = cell.clock
             late_s = quote.received_time - event_time - clock.floor_s
             if polled:
-                if _same_book(buffer, offset, book):
+                if _same_book(buffer, first, book):
                     event_time = cell.event_time  # only confirmed: the book changed when the stream said so
                 if clock.last_s is not None and clock.last_s > LATE_S:
                     lag = clock.last_s  # the next change will be told as late as the last one
-            elif late_s > LATE_S and event_time == cell.event_time and _same_book(buffer, offset, book):
-                lag = max(_NUMBER.unpack_from(buffer, offset + 8 * _LAG)[0], clock.last_s or 0.0)
+            elif late_s > LATE_S and event_time == cell.event_time and _same_book(buffer, first, book):
+                lag = max(buffer[first + _LAG], clock.last_s or 0.0)
             else:
                 lag = clock.observe(event_time, quote.received_time)
         if not polled:
             cell.clock.hear(quote.received_time)
-        if polled and not (was_live and live and _same_book(buffer, offset, book)):  # else it is only confirmed
+        if polled and not (was_live and live and _same_book(buffer, first, book)):  # else it is only confirmed
             self._changed.setdefault(cell.row, time.perf_counter())
         cell.event_time, cell.received_time = event_time, quote.received_time
-        _QUOTE.pack_into(buffer, offset, *book, event_time, quote.received_time, lag, live)
+        _QUOTE.pack_into(buffer, cell.offset, *book, event_time, quote.received_time, lag, live)
 
     def lose(self, exchange: str, symbols: Iterable[str]) -> None:
         """Mark quotes as no longer fed: values stay to be shown as old, but nothing is made of them."""
@@ -321,7 +320,7 @@ class SnapshotStore:
             for symbol in symbols:
                 cell = known.get(symbol)
                 if cell is not None:
-                    _NUMBER.pack_into(cells.buffer, cell.offset + 8 * _LIVE, 0.0)
+                    cells.buffer[cell.first + _LIVE] = 0.0
                     self._changed.setdefault(cell.row, time.perf_counter())
             self.version += 1
 
@@ -435,41 +434,41 @@ class SnapshotStore:
 # Compared as bytes: an empty side is NaN, which equals nothing.
 
 
-def _same_book(buffer: memoryview, offset: int, book: tuple[float, float, float, float]) -> bool:
-    return bytes(buffer[offset : offset + _BOOK.size]) == _BOOK.pack(*book)
+def _same_book(buffer: _Numbers, first: int, book: tuple[float, float, float, float]) -> bool:
+    return buffer[first : first + len(book)].tobytes() == _BOOK.pack(*book)
 
 
-def _same_prices(buffer: memoryview, offset: int, book: tuple[float, float, float, float]) -> bool:
-    was = _BOOK.unpack_from(buffer, offset)
-    return _PRICES.pack(was[0], was[2]) == _PRICES.pack(book[0], book[2])
+def _same_prices(buffer: _Numbers, first: int, book: tuple[float, float, float, float]) -> bool:
+    return _PRICES.pack(buffer[first], buffer[first + 2]) == _PRICES.pack(book[0], book[2])
 
 
 _MARK, _LAST = INDEX["mark_price"], INDEX["last_price"]
 
 
-def _write_funding(buffer: memoryview, offset: int, word: Funding) -> None:
+def _write_funding(buffer: _Numbers, first: int, word: Funding) -> None:
     """Take over what is known; what is None changes nothing."""
-    at = offset + 8 * _MARK
-    mark, index, rate = word.mark_price, word.index_price, word.funding_rate
-    interval_h, next_time = word.funding_interval_h, word.next_funding_time
-    if mark is None or index is None or rate is None or interval_h is None or next_time is None:
-        old = _FUNDING.unpack_from(buffer, at)
-        mark = old[0] if mark is None else mark
-        index = old[1] if index is None else index
-        rate = old[2] if rate is None else rate
-        interval_h = old[3] if interval_h is None else interval_h
-        next_time = old[4] if next_time is None else next_time
-    _FUNDING.pack_into(buffer, at, mark, index, rate, interval_h, next_time, word.received_time)
+    at = first + _MARK
+    if (mark := word.mark_price) is not None:
+        buffer[at] = mark
+    if (index := word.index_price) is not None:
+        buffer[at + 1] = index
+    if (rate := word.funding_rate) is not None:
+        buffer[at + 2] = rate
+    if (interval_h := word.funding_interval_h) is not None:
+        buffer[at + 3] = interval_h
+    if (next_time := word.next_funding_time) is not None:
+        buffer[at + 4] = next_time
+    buffer[at + 5] = word.received_time
 
 
-def _write_ticker(buffer: memoryview, offset: int, word: Ticker) -> None:
+def _write_ticker(buffer: _Numbers, first: int, word: Ticker) -> None:
     """As above."""
-    at = offset + 8 * _LAST
-    last, volume, turnover, interest = word.last_price, word.volume_24h, word.turnover_24h, word.open_interest
-    if last is None or volume is None or turnover is None or interest is None:
-        old = _TICKER.unpack_from(buffer, at)
-        last = old[0] if last is None else last
-        volume = old[1] if volume is None else volume
-        turnover = old[2] if turnover is None else turnover
-        interest = old[3] if interest is None else interest
-    _TICKER.pack_into(buffer, at, last, volume, turnover, interest)
+    at = first + _LAST
+    if (last := word.last_price) is not None:
+        buffer[at] = last
+    if (volume := word.volume_24h) is not None:
+        buffer[at + 1] = volume
+    if (turnover := word.turnover_24h) is not None:
+        buffer[at + 2] = turnover
+    if (interest := word.open_interest) is not None:
+        buffer[at + 3] = interest
