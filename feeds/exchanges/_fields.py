@@ -6,8 +6,9 @@ Nothing here lets NaN, an infinity or a negative price through.
 
 import logging
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import orjson
 
 from feeds.errors import BadPayload, FeedError, UnknownContract, UnknownMessage
@@ -15,6 +16,11 @@ from feeds.exchanges.base import Word
 from market.models import Instrument, Quote
 
 INF = float("inf")
+# For typed decoding, which reads "inf" and "nan" as well: bounds that nothing real comes near, and within which no unit
+# makes a number infinite or 0. What lies outside is left to the functions below.
+Positive = Annotated[float, msgspec.Meta(gt=1e-100, lt=1e100)]
+Quantity = Annotated[float, msgspec.Meta(ge=0.0, lt=1e100)]
+Rate = Annotated[float, msgspec.Meta(gt=-1e100, lt=1e100)]
 _WRITTEN = frozenset((str, int, float))  # what a number may be written as; a truth value is none
 # An update id far below the last one is an old message, unless the exchange's clock has moved on by this much: then
 # the exchange has restarted its count, and holding on to the old one would silence the symbol.

@@ -55,6 +55,28 @@ class _TopFrame(msgspec.Struct, gc=False):
 _decode_top = msgspec.json.Decoder(_TopFrame, strict=False).decode
 
 
+class _TickerRow(msgspec.Struct, gc=False):
+    contract: str
+    last: fields.Positive
+    total_size: fields.Quantity
+    volume_24h: fields.Quantity
+    volume_24h_quote: fields.Quantity
+    mark_price: fields.Positive
+    index_price: fields.Positive
+    funding_rate: fields.Rate
+    funding_interval: fields.Positive
+    funding_next_apply: fields.Positive
+    t: fields.Positive
+
+
+class _TickersFrame(msgspec.Struct, gc=False):
+    result: list[_TickerRow]
+    error: None = None
+
+
+_decode_tickers = msgspec.json.Decoder(_TickersFrame, strict=False).decode
+
+
 class _DeepBook:
     """A book of futures.obu, None until it came whole."""
 
@@ -87,6 +109,10 @@ class Decoder(fields.ContractDecoder):
 
     def _read(self, frame: bytes, received_time: float) -> Sequence[Word]:
         if frame.find(b'"futures.book_ticker","event":"update"', 0, 140) < 0:
+            if frame.find(b'"futures.tickers","event":"update"', 0, 140) >= 0:
+                words = self._plain_tickers(frame, received_time)
+                if words is not None:
+                    return words
             return self._general(orjson.loads(frame), received_time)
         try:
             top = _decode_top(frame).result
@@ -154,6 +180,43 @@ class Decoder(fields.ContractDecoder):
         contract.last_id, contract.last_ms, contract.last_received = update_id, time_ms, received_time
         self._quotes[contract.exchange_symbol] = quote
         return [quote]
+
+    def _plain_tickers(self, frame: bytes, received_time: float) -> Sequence[Word] | None:
+        """Read tickers as below if all are of known linear contracts and without an empty field; else None."""
+        try:
+            rows = _decode_tickers(frame).result
+        except msgspec.MsgspecError:
+            return None
+        words: list[Word] = []
+        for row in rows:
+            contract = self.contracts.get(row.contract)
+            if contract is None or contract.inverse:
+                return None
+            symbol, multiplier, factor, event_time = contract.symbol, contract.multiplier, contract.factor, row.t / 1000
+            words += (
+                Funding(
+                    NAME,
+                    symbol,
+                    row.mark_price / multiplier,
+                    row.index_price / multiplier,
+                    row.funding_rate,
+                    row.funding_interval / 3600,
+                    row.funding_next_apply,
+                    event_time,
+                    received_time,
+                ),
+                Ticker(
+                    NAME,
+                    symbol,
+                    row.last / multiplier,
+                    row.volume_24h * factor,
+                    row.volume_24h_quote,
+                    row.total_size * factor,
+                    event_time,
+                    received_time,
+                ),
+            )
+        return words
 
     def _tickers(self, rows: list[Any], pushed_ms: Any, received_time: float) -> Sequence[Word]:
         words: list[Word] = []

@@ -70,7 +70,8 @@ def top(bids, asks, symbol="BTCUSDT", u=10, seq=100, ts=1_687_940_967_466, kind=
 
 
 def ticker(kind, symbol="BTCUSDT", ts=1000, **data):
-    return json.dumps({"topic": f"tickers.{symbol}", "type": kind, "data": {"symbol": symbol, **data}, "ts": ts})
+    message = {"topic": f"tickers.{symbol}", "type": kind, "data": {"symbol": symbol, **data}, "ts": ts}
+    return json.dumps(message, separators=(",", ":"))
 
 
 BID, ASK = [["30247.20", "30.028"]], [["30249.30", "0.892"]]
@@ -258,6 +259,59 @@ def test_an_inverse_ticker_counts_dollars_and_turns_over_coins(decoder):
 
     assert (market.volume_24h, market.turnover_24h) == (115.6907, 13713832.0)
     assert market.open_interest == pytest.approx(2089.79 / 2, rel=1e-4)
+
+
+WHOLE = {**SNAPSHOT, "singleOpenInterest": "46289.317"}
+BETWEEN = [
+    {},
+    {"markPrice": "27343.00", "openInterest": "92579", "singleOpenInterest": "46289.5"},
+    {"fundingRate": "-0.0002"},
+    {"lastPrice": "27339.50", "bid1Price": "27301.00"},
+    {"turnover24h": "0", "volume24h": "0"},
+    {"markPrice": ""},
+    {"singleOpenInterest": "46290"},
+    {"indexPrice": "0"},
+    {"nextFundingTime": "0"},
+    {"fundingIntervalHour": ""},
+    {"markPrice": "5", "lastPrice": None},
+    {"singleOpenInterest": "", "openInterest": "8"},
+    *({name: bad} for name in ("markPrice", "volume24h", "fundingRate") for bad in ("nan", "inf", "1e400", "-1", True)),
+]
+
+
+def said(decoder, frame):
+    try:
+        return decoder.feed(frame, 7.0)
+    except BadPayload:
+        return BadPayload
+
+
+@pytest.mark.parametrize("symbol", ["BTCUSDT", "SHIB1000USDT", "SHIB1000USD"])
+@pytest.mark.parametrize("between", BETWEEN)
+def test_whole_tickers_are_read_as_others_are(exchange, symbol, between):
+    """A frame whose type comes first is read the general way."""
+    bundles = page(row("SHIB1000USD", "SHIB1000", "USD", **INVERSE))
+    instruments = exchange.parse_instruments([LISTING, bundles])
+    plain, general = exchange.decoder(instruments), exchange.decoder(instruments)
+    frames = [("snapshot", WHOLE), ("delta", between), ("delta", {"markPrice": "27345", "volume24h": "5"})]
+    for kind, values in [*frames, *frames]:
+        usual = ticker(kind, symbol, **values)
+        other = json.dumps({"type": kind, **json.loads(usual)})
+        assert said(plain, usual) == said(general, other)
+
+
+def test_a_whole_ticker_is_forgotten_with_its_topic(decoder):
+    decoder.feed(ticker("snapshot", **WHOLE), 1.0)
+    decoder.reset(["tickers.BTCUSDT"])
+
+    (funding,) = decoder.feed(ticker("delta", markPrice="5"), 1.0)
+    assert (funding.mark_price, funding.index_price) == (5.0, None)
+
+
+def test_a_whole_ticker_of_no_known_contract(decoder):
+    assert decoder.feed(ticker("snapshot", "BTCUSDT-26DEC25", **WHOLE), 1.0) == []
+    with pytest.raises(UnknownContract):
+        decoder.feed(ticker("snapshot", "NEWUSDT", **WHOLE), 1.0)
 
 
 def depth(kind, bids, asks, u):

@@ -264,6 +264,47 @@ def test_a_ticker_without_values_says_nothing(decoder):
     assert (market.last_price, market.volume_24h, market.open_interest) == (None, None, None)
 
 
+def said(decoder, text, caplog):
+    """The words and warnings of a frame, or what it raised."""
+    caplog.clear()
+    try:
+        return decoder.feed(text, 7.0), caplog.messages.copy()
+    except FeedError as error:
+        return type(error)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"volume_24h": 518068345, "funding_rate": "-0.0001", "total_size": "0"},
+        {"t": 0},
+        {"contract": "NEW_USDT"},
+        {"contract": "BTC_USDT_20251231"},
+        {"contract": "BTC_USD"},
+        {"contract": "MBABYDOGE_USDT"},
+        *(
+            {name: bad}
+            for name in ("mark_price", "funding_rate", "total_size", "funding_next_apply")
+            for bad in ("", None, "0", "nan", "inf", "1e400", "-1", True)
+        ),
+    ],
+)
+def test_plain_tickers_are_read_as_others_are(exchange, instruments, caplog, fields):
+    """A frame whose event comes first is read the general way. A bad row loses itself only, wherever it stands."""
+    changed, eth = {**TICKER, **fields}, {**TICKER, "contract": "ETH_USDT"}
+    for rows in ([changed], [changed, eth], [eth, changed]):
+        plain, general = exchange.decoder(instruments), exchange.decoder(instruments)
+        usual = frame("futures.tickers", rows)
+        other = orjson.dumps({"event": "update", **orjson.loads(usual)}).decode()
+        assert said(plain, usual, caplog) == said(general, other, caplog)
+
+
+def test_an_error_beside_tickers_is_a_refusal(decoder):
+    with pytest.raises(SubscriptionRejected):
+        decoder.feed(frame("futures.tickers", [TICKER], error={"message": "unknown contract X_USDT"}), 7.0)
+
+
 def book(u, bids=None, asks=None, first=None, full=False, name="BTC_USDT"):
     result = {"t": 1000, "s": f"ob.{name}.50", "u": u, "full": full, "U": first, "b": bids, "a": asks}
     return frame("futures.obu", {key: value for key, value in result.items() if value is not None})
