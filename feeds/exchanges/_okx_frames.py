@@ -55,8 +55,30 @@ class _TopFrame(msgspec.Struct, gc=False):
     data: list[_Top]
 
 
-# strict=False reads "111.06" as a float in C. It would also read "inf", so the sides are checked below.
+class _Mark(msgspec.Struct, gc=False):
+    instId: str  # noqa: N815
+    markPx: fields.Positive  # noqa: N815
+    ts: fields.Positive
+
+
+class _MarkFrame(msgspec.Struct, gc=False):
+    data: tuple[_Mark]
+
+
+class _Index(msgspec.Struct, gc=False):
+    instId: str  # noqa: N815
+    idxPx: fields.Positive  # noqa: N815
+    ts: fields.Positive
+
+
+class _IndexFrame(msgspec.Struct, gc=False):
+    data: tuple[_Index]
+
+
+# strict=False reads "111.06" as a float in C. It would also read "inf", so the sides of a top are checked below.
 _decode_top = msgspec.json.Decoder(_TopFrame, strict=False).decode
+_decode_mark = msgspec.json.Decoder(_MarkFrame, strict=False).decode
+_decode_index = msgspec.json.Decoder(_IndexFrame, strict=False).decode
 
 
 class _OpenBook:
@@ -116,6 +138,15 @@ class Decoder(fields.ContractDecoder):
             for top in tops:
                 words += self._top(exchange_symbol, top, received_time)
             return words
+        try:
+            if frame.startswith(b'{"arg":{"channel":"mark-price"'):
+                (mark,) = _decode_mark(frame).data
+                return self._plain_mark(mark, received_time)
+            if frame.startswith(b'{"arg":{"channel":"index-tickers"'):
+                (index,) = _decode_index(frame).data
+                return self._plain_index(index, received_time)
+        except msgspec.MsgspecError:  # more rows than one, or something odd in it
+            pass
         if frame == b"pong":
             return [Ack()]
         message = orjson.loads(frame)
@@ -160,6 +191,21 @@ class Decoder(fields.ContractDecoder):
         quote = _quote(contract, best_bids, best_asks, time_ms, received_time)
         contract.last_id, contract.last_ms = sequence, time_ms
         return [quote]
+
+    def _plain_mark(self, row: _Mark, received_time: float) -> Sequence[Word]:
+        contract = self.contracts.get(row.instId) or self._contract(row.instId)
+        if contract is None:
+            return []
+        mark_price = row.markPx / contract.multiplier
+        return [Funding(NAME, contract.symbol, mark_price, None, None, None, None, row.ts / 1000, received_time)]
+
+    def _plain_index(self, row: _Index, received_time: float) -> Sequence[Word]:
+        event_time = row.ts / 1000
+        words = []
+        for contract in self._by_index.get(row.instId, ()):
+            index_price = row.idxPx / contract.multiplier
+            words.append(Funding(NAME, contract.symbol, None, index_price, None, None, None, event_time, received_time))
+        return words
 
     def _general(self, message: Any, received_time: float) -> Sequence[Word]:
         match message:

@@ -8,7 +8,7 @@ streams carry the rows of both products since 2026-06-30.
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import orjson
@@ -69,8 +69,37 @@ class _BookTickerFrame(msgspec.Struct, gc=False):
     data: _BookTicker
 
 
-# strict=False reads "83091.60" as a float in C. It would also read "inf", so the sides are checked below.
+class _Mark(msgspec.Struct, gc=False):
+    e: Literal["markPriceUpdate"]
+    E: float
+    s: str
+    p: float
+    i: float
+    r: str  # "" for dated contracts and delisted ones, of which there are always some
+    T: float
+
+
+class _Marks(msgspec.Struct, gc=False):
+    data: list[_Mark]
+
+
+class _Ticker(msgspec.Struct, gc=False):
+    e: Literal["24hrTicker"]
+    E: float
+    s: str
+    c: float
+    v: float
+    q: float
+
+
+class _Tickers(msgspec.Struct, gc=False):
+    data: list[_Ticker]
+
+
+# strict=False reads "83091.60" as a float in C. It would also read "inf", so the numbers are checked below.
 _decode_book_ticker = msgspec.json.Decoder(_BookTickerFrame, strict=False).decode
+_decode_marks = msgspec.json.Decoder(_Marks, strict=False).decode
+_decode_tickers = msgspec.json.Decoder(_Tickers, strict=False).decode
 
 
 class Decoder(fields.ContractDecoder):
@@ -111,7 +140,57 @@ class Decoder(fields.ContractDecoder):
                 contract.last_id, contract.last_ms = row.u, row.T
                 return [Quote(NAME, contract.symbol, bid, bid_size, ask, ask_size, row.T / 1000, received_time)]
             return self._book_ticker(msgspec.structs.asdict(row), received_time)
+        try:
+            if frame.startswith(b'{"stream":"!markPrice@arr'):
+                return self._marks(_decode_marks(frame).data, received_time)
+            if frame.startswith(b'{"stream":"!ticker@arr"'):
+                return self._tickers(_decode_tickers(frame).data, received_time)
+        except (msgspec.MsgspecError, ValueError):  # a bad row, which must lose only itself
+            pass
         return self._general(orjson.loads(frame), received_time)
+
+    def _marks(self, rows: list[_Mark], received_time: float) -> list[Word]:
+        """Read the marks of all contracts, the plain ones here and all others in `_mark_price`. Raises ValueError."""
+        words: list[Word] = []
+        contracts, inf = self.contracts, fields.INF
+        for row in rows:
+            contract = contracts.get(row.s)
+            if contract is None:
+                continue
+            multiplier = contract.multiplier
+            mark_price, index_price, next_time, event_ms = row.p / multiplier, row.i / multiplier, row.T, row.E
+            if 0.0 < mark_price < inf and 0.0 < index_price < inf and 0.0 < next_time < inf and 0.0 < event_ms < inf:
+                rate, interval_h = fields.number(row.r), contract.instrument.funding_interval_h
+                words.append(
+                    Funding(
+                        NAME, contract.symbol, mark_price, index_price, rate, interval_h,
+                        next_time / 1000, event_ms / 1000, received_time,
+                    )
+                )  # fmt: skip
+            else:
+                words += self._mark_price(msgspec.structs.asdict(row), received_time)
+        return words
+
+    def _tickers(self, rows: list[_Ticker], received_time: float) -> list[Word]:
+        """Read the tickers of all contracts, as above."""
+        words: list[Word] = []
+        contracts, inf = self.contracts, fields.INF
+        for row in rows:
+            contract = contracts.get(row.s)
+            if contract is None:
+                continue
+            multiplier = contract.multiplier
+            last_price, event_ms = row.c / multiplier, row.E
+            volume, turnover = row.v * contract.factor, row.q
+            if contract.inverse:
+                volume, turnover = turnover * multiplier, volume
+            if 0.0 < last_price < inf and 0.0 <= volume < inf and 0.0 <= turnover < inf and 0.0 < event_ms < inf:
+                words.append(
+                    Ticker(NAME, contract.symbol, last_price, volume, turnover, None, event_ms / 1000, received_time)
+                )
+            else:
+                words += self._ticker(msgspec.structs.asdict(row), received_time)
+        return words
 
     def _general(self, message: Any, received_time: float) -> Sequence[Word]:
         match message:

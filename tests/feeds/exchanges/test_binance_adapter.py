@@ -8,6 +8,7 @@ import pytest
 from feeds.errors import (
     BadListing,
     BadPayload,
+    FeedError,
     RequestFailed,
     SubscriptionRejected,
     UnknownContract,
@@ -310,6 +311,48 @@ def test_volume_is_coins_and_turnover_is_quote_currency(decoder):
         Ticker("binance", "BTC-USD", 83050.5, 11573.7, 977671800.0, None, 1.0, 7.0),
         Ticker("binance", "BTC-USDT", 83050.5, 170340.583, 14374214019.71, None, 1.0, 7.0),
     ]
+
+
+TICKER = {"e": "24hrTicker", "E": 1000, "s": "BTCUSDT", "c": "83050.5", "v": "170340.583", "q": "14374214019.71"}
+
+
+@pytest.mark.parametrize(("stream", "plain", "odd"), [
+    *[("!markPrice@arr@1s", mark("BTCUSD_PERP"), odd) for odd in (
+        {"r": ""}, {"T": 0, "r": ""}, {"T": -1}, {"T": "x"}, {"E": 0}, {"E": None}, {"i": ""}, {"i": "0"}, {"i": "-1"},
+        {"p": "0"}, {"p": "nan"}, {"p": "inf"}, {"p": "1e400"}, {"p": True}, {"r": "nan"}, {"r": 0.5}, {"s": "NEWUSDT"},
+        {"s": "BTCUSD_261225"}, {"s": None}, {"e": "24hrTicker"}, {"e": "new"}, {"e": None},
+    )],
+    *[("!ticker@arr", TICKER, odd) for odd in (
+        {"c": "0"}, {"c": ""}, {"c": "nan"}, {"c": "-1"}, {"v": "0"}, {"v": ""}, {"v": "inf"}, {"q": "-1"}, {"q": None},
+        {"E": 0}, {"E": -1}, {"s": "BTCUSD_PERP"}, {"s": "NEWUSDT"}, {"e": "markPriceUpdate"},
+    )],
+])  # fmt: skip
+def test_arrays_are_the_same_however_they_are_read(exchange, instruments, caplog, stream, plain, odd):
+    """JSON with blanks in it goes the general way; what is plain never does."""
+    row = {**plain, **odd}
+    lists = [
+        [plain, plain],
+        [plain, row],
+        [row],
+        *([{k: v for k, v in row.items() if k != key}, plain] for key in plain),
+    ]
+
+    def read(separators):
+        decoder = exchange.decoder(instruments)
+        caplog.clear()
+        for rows in (*lists, [], [plain, "x"], plain):
+            frame = json.dumps({"stream": stream, "data": rows}, separators=separators)
+            try:
+                yield decoder.feed(frame, 7.0)
+            except FeedError as error:
+                yield type(error)
+        yield caplog.messages
+
+    assert list(read((",", ":"))) == list(read(None))
+    decoder = exchange.decoder(instruments)
+    decoder._general = None
+    frame = json.dumps({"stream": stream, "data": [plain, {**plain, "s": "NEWUSDT"}]}, separators=(",", ":"))
+    assert len(decoder.feed(frame, 7.0)) == 1
 
 
 def test_a_partial_book_is_depth_and_a_diff_is_nothing(decoder):

@@ -298,6 +298,42 @@ def test_a_halt_in_a_ticker_is_announced_once(decoder):
     assert CatalogueChanged not in {type(word) for word in decoder.feed(ticker(state="locked"), 2.0)}
 
 
+@pytest.mark.parametrize("odd", [
+    {}, {"timestamp": 0}, {"timestamp": -1}, {"timestamp": 1790133840887.0}, {"timestamp": 1790133839999},
+    {"state": "locked"}, {"state": ""}, {"state": None}, {"instrument_name": "NEW_USDC-PERPETUAL"},
+    {"instrument_name": "BTC_USDC-27NOV26"}, {"instrument_name": "BTC-PERPETUAL"}, {"best_bid_price": None},
+    {"best_bid_price": 86775.0}, {"best_ask_amount": 0.0}, {"best_ask_amount": -1.0}, {"mark_price": 0.0},
+    {"mark_price": "nan"}, {"mark_price": 1e-320}, {"index_price": -1.0}, {"last_price": None}, {"open_interest": 0},
+    {"open_interest": -1}, {"current_funding": -1e-4}, {"current_funding": "inf"}, {"stats": None}, {"stats": {}},
+    {"stats": {"volume": None, "volume_usd": None}}, {"stats": {"volume": 2.5, "volume_usd": 9.0}},
+    {"stats": {"volume": 2.5, "volume_notional": 8.0, "volume_usd": 9.0}}, {"stats": {"volume": -2.5}},
+    {"stats": {"volume": 2.5, "volume_notional": -8.0}},
+])  # fmt: skip
+def test_tickers_are_the_same_however_they_are_read(exchange, instruments, odd):
+    """JSON with blanks in it goes the general way."""
+    full, other = orjson.loads(ticker(**odd)), orjson.loads(ticker(**odd))
+    other["params"]["data"] = dict(reversed(other["params"]["data"].items()))
+    without = [orjson.loads(ticker(**odd)) for _ in TICKER]
+    for message, key in zip(without, TICKER, strict=True):
+        del message["params"]["data"][key]
+
+    def read(write):
+        decoder = exchange.decoder(instruments)
+        for frame in [write(full), BTC_TOP, write(full), write(other), ticker(state="open"), *map(write, without)]:
+            try:
+                yield decoder.feed(frame, 7.0)
+            except FeedError as error:
+                yield type(error)
+
+    assert list(read(orjson.dumps)) == list(read(json.dumps))
+
+
+def test_a_plain_ticker_is_read_at_once(decoder):
+    decoder._general = None
+
+    assert len(decoder.feed(ticker(), 7.0)) == 3
+
+
 def test_states_of_perpetuals_are_announced(decoder):
     def state(name):
         data = {"timestamp": 1, "state": "created", "instrument_name": name}

@@ -4,7 +4,15 @@ import json
 
 import pytest
 
-from feeds.errors import BadListing, BadPayload, RequestFailed, SubscriptionRejected, UnknownContract, UnknownMessage
+from feeds.errors import (
+    BadListing,
+    BadPayload,
+    FeedError,
+    RequestFailed,
+    SubscriptionRejected,
+    UnknownContract,
+    UnknownMessage,
+)
 from feeds.exchanges import load
 from feeds.exchanges.base import Ack, CatalogueChanged, Closing, Resync, ServerTime
 from market.models import AssetClass, Depth, Funding, Pairing, Quote, Status, Ticker
@@ -201,6 +209,34 @@ def test_mark_index_and_open_interest(decoder):
     assert decoder.feed_response("open_interest", body, 7.0) == [
         Ticker("okx", "BTC-USDT", None, None, None, 22161.1301, 1.0, 7.0)
     ]
+
+
+@pytest.mark.parametrize("odd", [
+    {}, {"ts": ""}, {"ts": "0"}, {"ts": "-1"}, {"ts": None}, {"px": ""}, {"px": "0"}, {"px": "-1"}, {"px": "nan"},
+    {"px": "inf"}, {"px": "1e400"}, {"px": "1e-320"}, {"px": "1_0"}, {"px": True}, {"instId": "NEW-USDT-SWAP"},
+    {"instId": "BTC-USDT-261225"}, {"instId": 5},
+])  # fmt: skip
+@pytest.mark.parametrize(("channel", "name", "key"), [
+    ("mark-price", "BTC-USD-SWAP", "markPx"), ("index-tickers", "BTC-USD", "idxPx"),
+])  # fmt: skip
+def test_marks_and_indices_are_the_same_however_they_are_read(decoder, channel, name, key, odd):
+    """JSON with blanks in it goes the general way."""
+    plain = {"instId": name, "px": "83679.8", "ts": "1000"}
+    rows = [
+        {key if field == "px" else field: value for field, value in row.items()} for row in (plain, {**plain, **odd})
+    ]
+
+    def read(rows, separators):
+        frame = json.dumps({"arg": {"channel": channel, "instId": name}, "data": rows}, separators=separators)
+        try:
+            return decoder.feed(frame, 7.0)
+        except FeedError as error:
+            return type(error)
+
+    for data in ([], rows[:1], rows[1:], rows, [{**rows[0], key: None}], [{"instId": name}], [{"ts": "1"}], ["x"]):
+        assert read(data, (",", ":")) == read(data, None)
+    decoder._general = decoder._push = None  # what is plain needs neither
+    assert read(rows[:1], (",", ":"))[0].event_time == 1.0
 
 
 def books(decoder, action, bids, asks, own=None, previous=None, channel="books"):
