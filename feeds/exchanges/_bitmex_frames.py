@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import msgspec
 import orjson
+from msgspec import UNSET
 
 from feeds.errors import BadPayload, RequestFailed, SubscriptionRejected, UnknownContract, UnknownMessage
 from feeds.exchanges import _fields as fields
@@ -31,11 +32,10 @@ _UNUSED_TABLES = frozenset(
         "funding",  # payments that were made; the rate to come is in `instrument`
     }
 )
-_FUNDING_FIELDS = frozenset(
-    {"markPrice", "indicativeSettlePrice", "fundingRate", "fundingInterval", "fundingTimestamp"}
-)
-_TICKER_FIELDS = frozenset({"lastPrice", "homeNotional24h", "foreignNotional24h", "openInterest"})
-_KEPT_FIELDS = _FUNDING_FIELDS | _TICKER_FIELDS
+# What is known of an instrument: mark, index, rate, interval in hours, next payment; last price, volume, turnover,
+# contracts open.
+_Known = tuple[float | None, ...]
+_NOTHING: _Known = (None,) * 9
 
 
 class _Row(msgspec.Struct, gc=False):
@@ -52,7 +52,31 @@ class _QuoteFrame(msgspec.Struct, gc=False):
     data: list[_Row]
 
 
+class _Change(msgspec.Struct, gc=False):
+    """A row of `instrument`. UNSET is what it does not name; null has no value. What is a number is seen later."""
+
+    symbol: str
+    timestamp: Any = None
+    state: Any = None
+    typ: Any = None
+    markPrice: Any = UNSET  # noqa: N815 - as above
+    indicativeSettlePrice: Any = UNSET  # noqa: N815
+    fundingRate: Any = UNSET  # noqa: N815
+    fundingInterval: Any = UNSET  # noqa: N815
+    fundingTimestamp: Any = UNSET  # noqa: N815
+    lastPrice: Any = UNSET  # noqa: N815
+    homeNotional24h: Any = UNSET  # noqa: N815
+    foreignNotional24h: Any = UNSET  # noqa: N815
+    openInterest: Any = UNSET  # noqa: N815
+
+
+class _InstrumentFrame(msgspec.Struct, gc=False):
+    action: str
+    data: list[_Change]
+
+
 _decode_quotes = msgspec.json.Decoder(_QuoteFrame).decode
+_decode_instruments = msgspec.json.Decoder(_InstrumentFrame).decode
 
 
 class Decoder(fields.ContractDecoder):
@@ -62,7 +86,7 @@ class Decoder(fields.ContractDecoder):
         self._btc_price: float | None = None  # what a quanto's size in coins depends on
         super().__init__(NAME, instruments, ignored)
         self._touches: dict[str, _Row] = {}
-        self._rows: dict[str, dict[str, Any]] = {}
+        self._rows: dict[str, _Known] = {}
         self._depths: dict[str, tuple[float, Depth]] = {}
         self._dead: set[str] = set()  # what the instrument table holds beside contracts that trade
         self._announced: set[tuple[str, str]] = set()
@@ -113,6 +137,12 @@ class Decoder(fields.ContractDecoder):
             if message.action not in ("insert", "partial"):
                 return self._table(QUOTE_TOPIC, message.action, [], received_time)
             return self._quotes(message.data, received_time)
+        if frame.startswith(b'{"table":"instrument",'):
+            try:
+                changes = _decode_instruments(frame)
+            except msgspec.MsgspecError:  # as above
+                return self._general(orjson.loads(frame), received_time)
+            return self._table(INSTRUMENT_TOPIC, changes.action, changes.data, received_time)
         if frame == b"pong":  # bare text
             return [Ack()]
         return self._general(orjson.loads(frame), received_time)
@@ -147,19 +177,19 @@ class Decoder(fields.ContractDecoder):
         failed: list[Exception] = []
         for row in rows:
             try:
-                exchange_symbol = row["symbol"]
-                if table == QUOTE_TOPIC:
+                if table == INSTRUMENT_TOPIC:
+                    words += self._instrument(msgspec.convert(row, _Change), action, received_time)
+                elif table == QUOTE_TOPIC:
                     touch = msgspec.convert(row, _Row)
                     if quote := self._quote(touch, touch.timestamp.timestamp(), received_time):
                         words.append(quote)
-                elif table == "orderBook10":
-                    words += self._depth(exchange_symbol, row, received_time)
                 else:
-                    words += self._instrument(exchange_symbol, row, action, received_time)
+                    words += self._depth(row["symbol"], row, received_time)
             except Exception as error:  # one row of 100
                 failed.append(error)
                 if not isinstance(error, UnknownContract):
-                    self._bad_row(str(row.get("symbol") if isinstance(row, dict) else row)[:40], error)
+                    named = row.get("symbol") if isinstance(row, dict) else getattr(row, "symbol", row)
+                    self._bad_row(str(named)[:40], error)
         if failed and not words:
             if isinstance(failed[0], UnknownContract):
                 raise failed[0]
@@ -260,13 +290,13 @@ class Decoder(fields.ContractDecoder):
 
     # -- everything else ---------------------------------------------------------------------------------------
 
-    def _instrument(self, exchange_symbol: str, row: dict[str, Any], action: str, received_time: float) -> list[Word]:
+    def _instrument(self, row: _Change, action: str, received_time: float) -> list[Word]:
         """Merge a row: an absent field is unchanged, null is no value."""
         words: list[Word] = []
-        state = row.get("state")
+        exchange_symbol, state = row.symbol, row.state
         contract = self.contracts.get(exchange_symbol)
         if contract is None:
-            if state is not None and (state != "Open" or row.get("typ") not in PERPETUAL_TYPES):
+            if state is not None and (state != "Open" or row.typ not in PERPETUAL_TYPES):
                 self._dead.add(exchange_symbol)  # the table also holds what has been settled years ago
                 return words
             if exchange_symbol not in self._dead:
@@ -274,23 +304,51 @@ class Decoder(fields.ContractDecoder):
             return words
         if state is not None and STATUS.get(state, Status.HALTED) is not contract.instrument.status:
             words += self._announce(exchange_symbol, str(state))
-        known = self._rows.get(exchange_symbol)
-        if action == "update" and known is None:
+        known = self._rows.get(exchange_symbol) if action == "update" else _NOTHING
+        if known is None:
             return words  # before its partial: what it leaves unsaid cannot be known
-        changed = _KEPT_FIELDS & row.keys()
-        merged = {key: row[key] for key in changed}
-        if action == "update" and known is not None:
-            merged = {**known, **merged}
-        event_time = epoch_s(row.get("timestamp"))
-        of_btc = contract.symbol == "BTC-USD" and contract.inverse and "markPrice" in changed
-        if of_btc and (btc_price := fields.price(merged["markPrice"])):
-            self._take_btc_price(btc_price)
-        if not _FUNDING_FIELDS.isdisjoint(changed):
-            words.append(_funding(contract, merged, event_time, received_time))
-        if not _TICKER_FIELDS.isdisjoint(changed):
-            words.append(self._ticker(contract, merged, event_time, received_time))
-        self._rows[exchange_symbol] = merged  # only now: an unreadable row changes nothing
+        mark, index, rate, interval_h, next_time, last, volume, turnover, contracts = known
+        symbol, multiplier = contract.symbol, contract.multiplier
+        event_time = epoch_s(row.timestamp)
+        tells_funding = tells_ticker = False
+        if (told := row.markPrice) is not UNSET:
+            mark, tells_funding = fields.price(told, multiplier), True
+            if mark is not None and contract.inverse and symbol == "BTC-USD":
+                self._take_btc_price(mark)
+        if (told := row.indicativeSettlePrice) is not UNSET:
+            index, tells_funding = fields.price(told, multiplier), True
+        if (told := row.fundingRate) is not UNSET:  # what will be paid then; `indicativeFundingRate` is for later
+            rate, tells_funding = fields.number(told), True
+        if (told := row.fundingInterval) is not UNSET:
+            interval_h, tells_funding = hours(told), True
+        if (told := row.fundingTimestamp) is not UNSET:
+            next_time, tells_funding = epoch_s(told), True
+        if (told := row.lastPrice) is not UNSET:
+            last, tells_ticker = fields.price(told, multiplier), True
+        if (told := row.homeNotional24h) is not UNSET:
+            volume, tells_ticker = fields.amount(told, multiplier), True
+        if (told := row.foreignNotional24h) is not UNSET:
+            turnover, tells_ticker = fields.amount(told), True
+        if (told := row.openInterest) is not UNSET:
+            contracts, tells_ticker = fields.amount(told), True
+        if tells_funding:
+            hours_each = interval_h or contract.instrument.funding_interval_h
+            words.append(Funding(NAME, symbol, mark, index, rate, hours_each, next_time, event_time, received_time))
+        if tells_ticker:
+            coins = self._open_coins(contract, contracts, mark or last)
+            words.append(Ticker(NAME, symbol, last, volume, turnover, coins, event_time, received_time))
+        # Only now: an unreadable row changes nothing.
+        self._rows[exchange_symbol] = mark, index, rate, interval_h, next_time, last, volume, turnover, contracts
         return words
+
+    def _open_coins(self, contract: fields.Contract, contracts: float | None, coin_price: float | None) -> float | None:
+        """Open interest in coins, from contracts, which count the quote currency where the contract is inverse."""
+        if contract.symbol in self._quantos:
+            return self._quanto_coins(contract, contracts)
+        coins = fields.amount(contracts, contract.factor)
+        if coins is None or not contract.inverse:
+            return coins
+        return fields.amount(coins / coin_price) if coin_price else None
 
     def _announce(self, exchange_symbol: str, state: str) -> list[Word]:
         """Ask for the listing once per change; the catalogue may not show it yet."""
@@ -298,23 +356,6 @@ class Decoder(fields.ContractDecoder):
             return []
         self._announced = {seen for seen in self._announced if seen[0] != exchange_symbol} | {(exchange_symbol, state)}
         return [CatalogueChanged(f"{exchange_symbol} is {state}, unlike in the catalogue")]
-
-    def _ticker(
-        self, contract: fields.Contract, merged: Mapping[str, Any], event_time: float | None, received_time: float
-    ) -> Ticker:
-        last_price = fields.price(merged.get("lastPrice"), contract.multiplier)
-        volume = fields.amount(merged.get("homeNotional24h"), contract.multiplier)
-        turnover = fields.amount(merged.get("foreignNotional24h"))
-        contracts = fields.amount(merged.get("openInterest"))
-        open_interest: float | None = None
-        if contract.symbol in self._quantos:
-            open_interest = self._quanto_coins(contract, contracts)
-        elif contracts is not None:
-            open_interest = fields.amount(contracts, contract.factor)
-            if contract.inverse:
-                coin_price = fields.price(merged.get("markPrice"), contract.multiplier) or last_price
-                open_interest = fields.amount((open_interest or 0.0) / coin_price) if coin_price else None
-        return Ticker(NAME, contract.symbol, last_price, volume, turnover, open_interest, event_time, received_time)
 
     def _depth(self, exchange_symbol: str, row: dict[str, Any], received_time: float) -> list[Word]:
         """Read ten levels a side, whole every time whatever the action says."""
@@ -387,24 +428,6 @@ def _is_quanto(contract: fields.Contract) -> bool:
 def _is_old(row: _Row, known: _Row) -> bool:
     """Whether a row came late or twice. There is no sequence number, and several changes can carry one time."""
     return row.timestamp < known.timestamp or row == known
-
-
-def _funding(
-    contract: fields.Contract, merged: Mapping[str, Any], event_time: float | None, received_time: float
-) -> Funding:
-    """`fundingRate` is what will be paid at `fundingTimestamp`; `indicativeFundingRate` is for the time after."""
-    next_funding_time = epoch_s(merged.get("fundingTimestamp"))
-    return Funding(
-        NAME,
-        contract.symbol,
-        fields.price(merged.get("markPrice"), contract.multiplier),
-        fields.price(merged.get("indicativeSettlePrice"), contract.multiplier),
-        fields.number(merged.get("fundingRate")),
-        hours(merged.get("fundingInterval")) or contract.instrument.funding_interval_h,
-        next_funding_time,
-        event_time,
-        received_time,
-    )
 
 
 def _refused(reason: str, request: Any) -> tuple[str, ...]:

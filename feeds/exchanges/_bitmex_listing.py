@@ -7,6 +7,7 @@ inverse contract, and in 2021 every USDT perpetual was a quanto. Kind and size c
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from feeds.exchanges import _fields as fields
@@ -38,8 +39,9 @@ _COMMODITIES = frozenset({"BRENT"})  # WTI and the others are in the tables that
 _PLACEHOLDER_TIME = 4_102_444_800.0  # 2100: rows without a launch date say the year 2200
 
 
+@lru_cache  # most rows of a frame share one, and so do most contracts their next payment
 def epoch_s(value: Any) -> float | None:
-    """Epoch s of an ISO time ("2026-05-21T14:39:07.060Z"); None if absent. Raises ValueError."""
+    """Epoch s of an ISO time ("2026-05-21T14:39:07.060Z"); None if absent. Raises ValueError or TypeError."""
     if value is None or value == "":
         return None
     if not isinstance(value, str):
@@ -50,6 +52,7 @@ def epoch_s(value: Any) -> float | None:
     return moment.timestamp()
 
 
+@lru_cache
 def hours(value: Any) -> float | None:
     """Hours of an interval, which is written as a time of day: 2000-01-01T08:00:00.000Z is 8 h."""
     if value is None or value == "":

@@ -3,6 +3,7 @@
 import json
 from math import isfinite
 
+import msgspec
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -263,6 +264,66 @@ def test_a_sparse_row_keeps_what_it_does_not_name(decoder):
         update(markPrice=-5, fundingRate=1)
     (funding,) = update(fundingRate=0.0001)
     assert (funding.mark_price, funding.funding_rate) == (77000.0, 0.0001)
+
+
+def other_order(frame):
+    """The same message, told so that it is read the general way."""
+    return json.dumps(dict(reversed(json.loads(frame).items())), separators=(",", ":"))
+
+
+@pytest.mark.parametrize("told", [str, other_order])
+@pytest.mark.parametrize(
+    ("changes", "kinds", "read"),
+    [
+        ({"lastPrice": "77001.5"}, [Ticker], {"last_price": 77001.5}),
+        ({"homeNotional24h": None, "foreignNotional24h": 5}, [Ticker], {"volume_24h": None, "turnover_24h": 5.0}),
+        ({"openInterest": 0}, [Ticker], {"open_interest": 0.0}),
+        ({"indicativeSettlePrice": 5}, [Funding], {"index_price": 5.0}),
+        ({"fundingInterval": "2000-01-01T04:00:00.000Z"}, [Funding], {"funding_interval_h": 4.0}),
+        ({"fundingInterval": None, "fundingTimestamp": None}, [Funding], {"next_funding_time": None}),
+        ({"fundingRate": ""}, [Funding], {"funding_rate": None}),
+        ({"markPrice": 0, "lastPrice": 77000}, [Funding, Ticker], {"mark_price": None, "last_price": 77000.0}),
+        ({"bidPrice": 1, "indicativeFundingRate": 1}, [], {}),
+        ({"timestamp": None, "lastPrice": 1}, [Ticker], {"event_time": None, "last_price": 1.0}),
+    ],
+)
+def test_a_change_changes_what_it_names_and_no_more(decoder, told, changes, kinds, read):
+    whole = decoder.feed(told(table("instrument", {**ROWS[0], **FULL}, action="partial")), 7.0)
+    words = decoder.feed(
+        told(table("instrument", {"symbol": "XBTUSDT", "timestamp": AT, **changes}, action="update")), 7.0
+    )
+
+    assert [type(word) for word in words] == kinds
+    before = {type(word): word for word in whole}
+    for word in words:
+        named = {field: value for field, value in read.items() if field in word.__struct_fields__}
+        assert word == msgspec.structs.replace(before[type(word)], **named)
+
+
+@pytest.mark.parametrize("told", [str, other_order])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        *({"markPrice": wrong} for wrong in ("nan", "inf", -1, True, [])),
+        *({"openInterest": wrong} for wrong in ("nan", "inf", -1, {})),
+        *({"timestamp": wrong} for wrong in (7, "now", "2026-05-21T14:39:07", [])),
+        {"lastPrice": 1, "fundingTimestamp": "x"},
+        {"symbol": 7},
+        {"symbol": "NEWUSDT", "state": "Open", "typ": "FFWCSX"},
+    ],
+)
+def test_a_bad_row_of_the_instrument_table_loses_only_itself(decoder, told, bad):
+    """And changes nothing of what is known."""
+    rows = [{**ROWS[0], **FULL}, {**ROWS[1], **FULL}]
+    before = decoder.feed(table("instrument", *rows, action="partial"), 7.0)
+    bad_row = {"symbol": "XBTUSDT", "timestamp": AT, "markPrice": 5, "lastPrice": 5, **bad}
+    with pytest.raises((BadPayload, UnknownContract)):
+        decoder.feed(told(table("instrument", bad_row, action="update")), 7.0)
+    frame = table("instrument", bad_row, {**ROWS[1], **FULL}, 7, action="update")
+    assert decoder.feed(told(frame), 7.0) == before[2:]
+
+    same = {"symbol": "XBTUSDT", "timestamp": AT, "fundingRate": FULL["fundingRate"], "lastPrice": FULL["lastPrice"]}
+    assert decoder.feed(table("instrument", same, action="update"), 7.0) == before[:2]
 
 
 def test_changes_before_the_whole_are_dropped(decoder):
