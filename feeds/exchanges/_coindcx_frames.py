@@ -6,6 +6,7 @@ is `["name", {"event": ..., "data": "<JSON as text>"}]`: JSON twice over. Books 
 """
 
 import sys
+from bisect import insort
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import ceil
@@ -27,6 +28,9 @@ MARK_AGE_MS = 10_000  # 37 contracts that are gone keep a frozen mark in the lis
 SILENT_S = 5.0  # a book that came over REST and is ahead of a stream this quiet replaces it
 
 _UNUSED_EVENTS = frozenset({"new-trade", "price-change", "candlestick"})
+# What stands around the text of a change. Whatever is written otherwise goes the general way.
+_CHANGE_BEGINS, _CHANGE_ENDS = b'["depth-update",{"event":"depth-update","data":', b'"}]'
+_CHANGE_TEXT = slice(len(_CHANGE_BEGINS), 1 - len(_CHANGE_ENDS))
 
 
 # Bounded: strict=False below reads "89.848" as a float in C, and "nan" and "inf" just as well.
@@ -54,20 +58,40 @@ class _PolledBook(msgspec.Struct, gc=False):
     bids: _Levels
 
 
+class _PriceRow(msgspec.Struct, gc=False):
+    """What has changed of a contract. Where absent and 0 mean the same, it is 0."""
+
+    mp: fields.Quantity = 0.0
+    efr: float | None = None
+    bmST: fields.Quantity | None = None  # noqa: N815 - the field's own name
+    ls: fields.Quantity = 0.0
+    v: fields.Quantity | None = None
+    btST: fields.Quantity = 0.0  # noqa: N815
+
+
+class _PricesData(msgspec.Struct, gc=False):
+    ts: fields.Quantity
+    prices: dict[str, _PriceRow]
+
+
+_decode_prices = msgspec.json.Decoder(_PricesData).decode
 _decode_book = msgspec.json.Decoder(_BookData, strict=False).decode
 
 
 class _Window:
     """The best levels of a contract, price to size as quoted. `known` once it was had whole.
 
-    waiting: numbers, times and changes that came before the book did.
+    bid_prices, ask_prices: the keys of bids and asks, ascending. waiting: numbers, times and changes that came before
+    the book did.
     """
 
-    __slots__ = ("asks", "bids", "known", "last", "last_ms", "lost", "received", "waiting", "waiting_since")
+    __slots__ = (
+        *("ask_prices", "asks", "bid_prices", "bids"),
+        *("known", "last", "last_ms", "lost", "received", "waiting", "waiting_since"),
+    )
 
     def __init__(self) -> None:
-        self.bids: dict[float, float] = {}
-        self.asks: dict[float, float] = {}
+        self.clear()
         self.known = False
         self.lost = False
         self.last = -1
@@ -76,24 +100,32 @@ class _Window:
         self.waiting_since = 0.0
         self.waiting: deque[tuple[int, int, dict[float, float], dict[float, float]]] = deque(maxlen=HELD_CHANGES)
 
+    def clear(self) -> None:
+        """Forget all levels."""
+        self.bids: dict[float, float] = {}
+        self.asks: dict[float, float] = {}
+        self.bid_prices: list[float] = []
+        self.ask_prices: list[float] = []
+
     def merge(self, bids: dict[float, float], asks: dict[float, float], levels: int) -> None:
         """Take over changes; sizes of 0 delete. What falls out of the window is forgotten."""
         if bids:
-            _merge(self.bids, bids, levels, min)
+            _merge(self.bids, self.bid_prices, bids, levels, 0)
         if asks:
-            _merge(self.asks, asks, levels, max)
+            _merge(self.asks, self.ask_prices, asks, levels, -1)
 
 
-def _merge(
-    side: dict[float, float], changed: dict[float, float], levels: int, worst: Callable[[Iterable[float]], float]
-) -> None:
+def _merge(side: dict[float, float], prices: list[float], changed: dict[float, float], levels: int, worst: int) -> None:
     for quoted_price, size in changed.items():
-        if size > 0.0:
+        if size:
+            if quoted_price not in side:
+                insort(prices, quoted_price)
             side[quoted_price] = size
-        else:
-            side.pop(quoted_price, None)
-    while len(side) > levels:
-        del side[worst(side)]
+        elif quoted_price in side:
+            del side[quoted_price]
+            prices.remove(quoted_price)
+    while len(prices) > levels:
+        del side[prices.pop(worst)]
 
 
 class Decoder(fields.ContractDecoder):
@@ -132,6 +164,15 @@ class Decoder(fields.ContractDecoder):
             self._windows.pop(topic.partition("@")[0], None)
 
     def _read(self, frame: bytes, received_time: float) -> Sequence[Word]:
+        if frame.startswith(_CHANGE_BEGINS) and frame.endswith(_CHANGE_ENDS):
+            try:
+                message = _decode_book(orjson.loads(frame[_CHANGE_TEXT]))
+            except (orjson.JSONDecodeError, msgspec.MsgspecError):
+                return self._general(frame, received_time)
+            return self._book(message, False, received_time)
+        return self._general(frame, received_time)
+
+    def _general(self, frame: bytes, received_time: float) -> Sequence[Word]:
         if not frame.startswith(b"["):
             packet = self._packet(frame)
             if not isinstance(packet, bytes):
@@ -150,7 +191,7 @@ class Decoder(fields.ContractDecoder):
                 raise
             return self._book(message, event == "depth-snapshot", received_time)
         if event in ("currentPrices@futures#update", "currentPrices@futures#snapshot"):
-            words = self._prices(orjson.loads(data), received_time)
+            words = self._typed_prices(data, received_time)
             if event.endswith("#snapshot") and (undetailed := self._undetailed()):
                 words.append(CatalogueChanged(f"the details of {undetailed} contracts are still to be read"))
             return words
@@ -189,6 +230,11 @@ class Decoder(fields.ContractDecoder):
         if window is None:
             window = self._windows[contract.exchange_symbol] = _Window()
         time_ms = message.E or message.ts
+        number = message.vs
+        if not snapshot and window.known and number == window.last + 1:
+            window.merge(message.bids, message.asks, self._levels)
+            window.last, window.last_ms, window.received = number, message.ts, received_time
+            return self._told(contract, window, time_ms / 1000, received_time)
         recounted = snapshot and message.ts - window.last_ms > fields.RECOUNT_MS
         if window.known and message.vs <= window.last and not recounted:
             self.outdated += 1
@@ -203,11 +249,7 @@ class Decoder(fields.ContractDecoder):
                 return ()
             window.waiting_since = received_time
             return (Resync(book_topic(contract.exchange_symbol, self._deep), "no whole book has come", missed=False),)
-        if message.vs != window.last + 1:
-            return self._lost(contract, window, f"{message.vs} came after {window.last}", (message, bids, asks))
-        window.merge(bids, asks, self._levels)
-        window.last, window.last_ms = message.vs, message.ts
-        return self._told(contract, window, time_ms / 1000, received_time)
+        return self._lost(contract, window, f"{message.vs} came after {window.last}", (message, bids, asks))
 
     def _whole(
         self,
@@ -221,7 +263,7 @@ class Decoder(fields.ContractDecoder):
         time_ms: int,
     ) -> Sequence[Word]:
         """Take over a whole book, and the changes that waited for it."""
-        window.bids, window.asks = {}, {}
+        window.clear()
         window.merge(bids, asks, self._levels)
         window.known, window.lost, window.waiting_since = True, False, 0.0
         window.last, window.last_ms, window.received = number, stamp_ms, received_time
@@ -257,18 +299,21 @@ class Decoder(fields.ContractDecoder):
         """What the book says, unless it is crossed: then it is given up."""
         bids, asks = window.bids, window.asks
         multiplier, factor, inf = contract.multiplier, contract.factor, fields.INF
-        bid_price = bid_size = ask_price = ask_size = None
-        best_bid = max(bids) if bids else 0.0
-        best_ask = min(asks) if asks else inf
-        if best_bid >= best_ask:
-            return self._lost(contract, window, "the book is crossed")
+        bid_price: float | None = None
+        bid_size: float | None = None
+        ask_price: float | None = None
+        ask_size: float | None = None
         if bids:
+            best_bid = window.bid_prices[-1]
             bid_price, bid_size = best_bid / multiplier, bids[best_bid] * factor
-            if not (bid_price > 0.0 and 0.0 < bid_size < inf):
+            if not (0.0 < bid_price < inf and 0.0 < bid_size < inf):
                 bid_price = bid_size = None
         if asks:
+            best_ask = window.ask_prices[0]
             ask_price, ask_size = best_ask / multiplier, asks[best_ask] * factor
-            if not (ask_price > 0.0 and 0.0 < ask_size < inf):
+            if bids and best_bid >= best_ask:
+                return self._lost(contract, window, "the book is crossed")
+            if not (0.0 < ask_price < inf and 0.0 < ask_size < inf):
                 ask_price = ask_size = None
         quote = Quote(NAME, contract.symbol, bid_price, bid_size, ask_price, ask_size, event_time, received_time)
         if not self._deep:
@@ -276,14 +321,61 @@ class Decoder(fields.ContractDecoder):
         depth = Depth(
             NAME,
             contract.symbol,
-            tuple(level for quoted in sorted(bids.items(), reverse=True) if (level := contract.level(*quoted))),
-            tuple(level for quoted in sorted(asks.items()) if (level := contract.level(*quoted))),
+            tuple(level for price in reversed(window.bid_prices) if (level := contract.level(price, bids[price]))),
+            tuple(level for price in window.ask_prices if (level := contract.level(price, asks[price]))),
             event_time,
             received_time,
         )
         return quote, depth
 
     # -- prices ------------------------------------------------------------------------------------------------
+
+    def _typed_prices(self, data: str | bytes, received_time: float) -> list[Word]:
+        """Read prices at once; if a single number among them is unusual, all are read one by one."""
+        try:
+            message = _decode_prices(data)
+        except msgspec.MsgspecError:
+            return self._prices(orjson.loads(data), received_time)
+        built_ms = message.ts
+        built_time = built_ms / 1000 or None
+        settlements: dict[float | None, float | None] = {}
+        contract_of, inf = self.contracts.get, fields.INF
+        words: list[Word] = []
+        for exchange_symbol, row in message.prices.items():
+            contract = contract_of(exchange_symbol)
+            if contract is None:
+                continue
+            multiplier, rate, turnover, marked_ms = contract.multiplier, row.efr, row.v, row.bmST
+            mark_price, last_price = row.mp / multiplier or None, row.ls / multiplier or None
+            current = marked_ms is None or built_ms - marked_ms <= MARK_AGE_MS
+            if current and (mark_price is not None or rate is not None):
+                interval_h = contract.instrument.funding_interval_h
+                if interval_h not in settlements:
+                    settlements[interval_h] = _next_settlement(built_ms / 1000, interval_h)
+                words.append(
+                    Funding(
+                        NAME,
+                        contract.symbol,
+                        mark_price,
+                        None,
+                        rate,
+                        interval_h,
+                        settlements[interval_h],
+                        built_time if marked_ms is None else marked_ms / 1000 or None,
+                        received_time,
+                    )
+                )
+            if last_price is not None or turnover is not None:
+                volume = None
+                if turnover is not None and last_price is not None:
+                    volume = turnover / last_price
+                    if volume == inf:
+                        return self._prices(orjson.loads(data), received_time)
+                event_time = row.btST / 1000 or built_time
+                words.append(
+                    Ticker(NAME, contract.symbol, last_price, volume, turnover, None, event_time, received_time)
+                )
+        return words
 
     def _prices(self, message: Mapping[str, Any], received_time: float) -> list[Word]:
         """Read what has changed of marks, estimated rates, last prices and turnovers."""

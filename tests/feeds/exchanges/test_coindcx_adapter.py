@@ -3,6 +3,7 @@
 import json
 from math import isfinite
 
+import msgspec
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -264,6 +265,12 @@ def test_a_crossed_book_is_never_told(decoder):
     assert tops(decoder.feed(snapshot(3), 7.0)) == [(2776.9, 89.848, 2776.91, 12.065)]
 
 
+def test_a_whole_book_replaces_what_stood(decoder):
+    decoder.feed(snapshot(10), 7.0)
+
+    assert tops(decoder.feed(snapshot(11, {"2776": "1"}, {"2778": "2"}), 7.0)) == [(2776.0, 1.0, 2778.0, 2.0)]
+
+
 def test_a_count_that_starts_again_is_taken(decoder):
     decoder.feed(snapshot(10), 7.0)
 
@@ -329,6 +336,79 @@ def test_one_bad_price_loses_only_itself(decoder):
     assert len(decoder.feed(prices(BTC={"mp": "x"}, ETH={"mp": 1.0}), 7.0)) == 1
     with pytest.raises(BadPayload):
         decoder.feed(prices(BTC={"mp": -1}), 7.0)
+
+
+PLAIN = {"ls": 2.0, "v": 8.0, "mp": 4.0, "efr": 0.1, "bmST": MS - 400, "btST": MS - 300}
+PLAIN_WORDS = [
+    Funding("coindcx", "ETH-USDT", 4.0, None, 0.1, None, None, (MS - 400) / 1000, 7.0),
+    Ticker("coindcx", "ETH-USDT", 2.0, 4.0, 8.0, None, (MS - 300) / 1000, 7.0),
+]
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({}, 4),
+        ({"mp": "4", "efr": "0.1", "ls": "2", "v": "8", "btST": str(MS)}, 4),
+        (dict.fromkeys(PLAIN), 2),
+        (dict.fromkeys(PLAIN, ""), 2),
+        ({"mp": 0, "ls": 0, "v": None}, 3),
+        ({"mp": 5e-324, "efr": None}, 3),  # 0 for one coin
+        ({"mp": 5e-324, "efr": None, "ls": 5e-324, "v": None}, 2),
+        ({"bmST": 0}, 3),
+        ({"bmST": None, "btST": 0}, 4),
+        ({"ls": 1e-300, "v": 1e99}, 2),  # more coins than there are numbers
+        *(({key: value}, 2) for key in ("mp", "ls", "v", "bmST") for value in (-1, "nan", True, [])),
+        *(({"efr": value}, 2) for value in ("inf", True, {})),
+        ({"ls": None, "v": None, "btST": "x"}, 3),  # a time that nothing hangs on
+    ],
+)
+def test_prices_read_at_once_are_those_read_one_by_one(exchange, instruments, changed, words):
+    """A number that is unusual sends the whole message the general way, as a poll is read: no other row changes."""
+    frame = prices(**{"1000PEPE": PLAIN | changed}, ETH=PLAIN)
+    body = orjson.loads(frame)[1]["data"].encode()
+
+    read = exchange.decoder(instruments).feed(frame, 7.0)
+
+    assert read == exchange.decoder(instruments).feed_response("prices", body, 7.0)
+    assert (len(read), read[-2:]) == (words, PLAIN_WORDS)
+
+
+def test_a_price_is_finite_whatever_it_is_divided_by(exchange, instruments):
+    fractions = [msgspec.structs.replace(instrument, multiplier=0.001) for instrument in instruments]
+    decoder = exchange.decoder(fractions)
+
+    assert decoder.feed(prices(BTC={"mp": 1e307}, ETH={"mp": 4.0}), 7.0)[0].mark_price == 4000.0
+    assert tops(decoder.feed(snapshot(1, {"1": "2"}, {"1e307": "4"}), 7.0)) == [(1000.0, 2.0, None, None)]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda frame: frame,
+        lambda frame: b"42" + frame,
+        lambda frame: frame.replace(b'","data"', b'", "data"'),
+        lambda frame: frame[:-2] + b',"more":1}]',
+        lambda frame: frame[:-2] + b"} ]",
+        lambda frame: event("depth-update", orjson.loads(orjson.loads(frame)[1]["data"]), twice=False),
+        lambda frame: frame.replace(b"ETH", b"\\\\u0045TH"),
+    ],
+)
+def test_a_change_may_be_written_otherwise(decoder, written):
+    decoder.feed(snapshot(10), 7.0)
+
+    assert tops(decoder.feed(written(change(11, {"2776.9": "80.1"}, {})), 7.0)) == [(2776.9, 80.1, 2776.91, 12.065)]
+
+
+def test_a_change_that_is_cut_off_is_not_read(decoder):
+    decoder.feed(snapshot(10), 7.0)
+    frame = change(11, {"2776.9": "80.1"}, {})
+
+    for cut in (frame[:-1], frame[:-2] + b"]]", frame[:-4] + frame[-3:]):
+        with pytest.raises(BadPayload):
+            decoder.feed(cut, 7.0)
+    assert decoder.feed(change(11, {"2776.9": "0"}, {}, pr="spot"), 7.0) == ()
+    assert tops(decoder.feed(frame, 7.0)) == [(2776.9, 80.1, 2776.91, 12.065)]
 
 
 def test_other_events(decoder):
