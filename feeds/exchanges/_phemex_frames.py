@@ -6,15 +6,24 @@ shared by many contracts: it tells what is old, never what is missing, so a book
 every 60 s. `timestamp` is the book's last change, `dts` when the frame was sent; all are ns, beyond what a float holds.
 """
 
-import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import orjson
 
 from feeds.errors import BadPayload, RequestFailed, SubscriptionRejected, UnknownMessage
 from feeds.exchanges import _fields as fields
+from feeds.exchanges._phemex_books import (
+    SCALED_BOOK_DEPTH,
+    RealFrame,
+    ScaledFrame,
+    Sides,
+    Touch,
+    Window,
+    decode_real,
+    decode_scaled,
+)
 from feeds.exchanges._phemex_listing import NAME, interval_h
 from feeds.exchanges._plans import read_shard, shard_of
 from feeds.exchanges.base import Ack, Resync, ServerTime, Word
@@ -22,7 +31,6 @@ from market.models import Depth, Funding, Instrument, Quote, Ticker
 
 QUOTE_TOPIC, DEPTH_TOPIC, SCALED_BOOK_TOPIC = "orderbook_p:", "depth_p:", "orderbook:"
 DEPTH_LEVELS = 10
-SCALED_BOOK_DEPTH = 30
 REPEAT_S = 10.0  # a snapshot is repeated after 60 s; sooner, it is the same frame twice
 RECOUNT_NS = fields.RECOUNT_MS * 1_000_000
 
@@ -38,88 +46,49 @@ _PACK_FIELDS = (
 )
 
 
-class _Level(msgspec.Struct, array_like=True, gc=False):
-    # Bounded: strict=False below reads "2763.86" as a float in C, and "nan" and "inf" just as well.
-    price: Annotated[float, msgspec.Meta(gt=0.0, le=sys.float_info.max)]
-    size: Annotated[float, msgspec.Meta(ge=0.0, le=sys.float_info.max)]
-
-
-class _Sides(msgspec.Struct, gc=False):
-    asks: list[_Level]
-    bids: list[_Level]
-
-
-class _RealFrame(msgspec.Struct, gc=False):
-    orderbook_p: _Sides
-    sequence: int
+# Of tickers only what can be nothing but a plain number; a frame with anything else is read row by row.
+class _PackRow(msgspec.Struct, array_like=True, gc=False):
     symbol: str
-    type: str
-    timestamp: int = 0
-    depth: int = SCALED_BOOK_DEPTH
-    dts: int = 0
+    open: Any
+    high: Any
+    low: Any
+    last: fields.Quantity
+    volume: fields.Quantity
+    turnover: fields.Quantity
+    open_interest: fields.Quantity
+    index: fields.Quantity
+    mark: fields.Quantity
+    funding_rate: fields.Rate
 
 
-class _ScaledFrame(msgspec.Struct, gc=False):
-    book: _Sides
-    sequence: int
+class _PackFrame(msgspec.Struct, gc=False):
+    data: list[_PackRow]
+    method: Literal["perp_market24h_pack_p.update"]
+    timestamp: Annotated[int, msgspec.Meta(gt=0)]
+    fields: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+
+
+class _ScaledTicker(msgspec.Struct, gc=False):
+    close: fields.Quantity
+    fundingRate: fields.Rate  # noqa: N815 - the field's own name
+    indexPrice: fields.Quantity  # noqa: N815
+    markPrice: fields.Quantity  # noqa: N815
+    openInterest: fields.Quantity  # noqa: N815
     symbol: str
-    type: str
-    timestamp: int = 0
-    depth: int = SCALED_BOOK_DEPTH
-    dts: int = 0
+    turnover: fields.Quantity
+    volume: fields.Quantity
 
 
-_decode_real = msgspec.json.Decoder(_RealFrame, strict=False).decode
-_decode_scaled = msgspec.json.Decoder(_ScaledFrame, strict=False).decode
+class _ScaledTickerFrame(msgspec.Struct, gc=False):
+    market24h: _ScaledTicker
+    timestamp: Annotated[int, msgspec.Meta(gt=0)]
 
 
-class _Window:
-    """The best `depth` levels of a contract, price to size as quoted. `known` from a snapshot on."""
+_decode_pack = msgspec.json.Decoder(_PackFrame, strict=False).decode
+_decode_scaled_ticker = msgspec.json.Decoder(_ScaledTickerFrame, strict=False).decode
 
-    __slots__ = ("asks", "best_ask", "best_bid", "bids", "known", "lost", "missed", "received", "sequence", "timestamp")
-
-    def __init__(self) -> None:
-        self.bids: dict[float, float] = {}
-        self.asks: dict[float, float] = {}
-        self.best_bid = 0.0
-        self.best_ask = fields.INF
-        self.sequence = -1
-        self.missed = -1  # the last change that came before a book
-        self.timestamp = 0
-        self.received = 0.0
-        self.known = False
-        self.lost = False
-
-    def clear(self) -> None:
-        self.bids, self.asks = {}, {}
-        self.best_bid, self.best_ask = 0.0, fields.INF
-
-    def merge(self, sides: _Sides, depth: int) -> None:
-        """Take over changes. What falls out of the window is forgotten: no change of it would be sent."""
-        bids, best_bid = self.bids, self.best_bid
-        for level in sides.bids:
-            price, size = level.price, level.size
-            if size > 0.0:
-                bids[price] = size
-                if price > best_bid:
-                    best_bid = price
-            elif bids.pop(price, None) is not None and price == best_bid:
-                best_bid = max(bids) if bids else 0.0
-        while len(bids) > depth:
-            del bids[min(bids)]
-        self.best_bid = best_bid
-        asks, best_ask = self.asks, self.best_ask
-        for level in sides.asks:
-            price, size = level.price, level.size
-            if size > 0.0:
-                asks[price] = size
-                if price < best_ask:
-                    best_ask = price
-            elif asks.pop(price, None) is not None and price == best_ask:
-                best_ask = min(asks) if asks else fields.INF
-        while len(asks) > depth:
-            del asks[max(asks)]
-        self.best_ask = best_ask
+# What a quote takes of a contract, at one look-up: our symbol, what divides prices, coins each, whether inverse.
+_Unit = tuple[str, float, float, bool]
 
 
 class Decoder(fields.ContractDecoder):
@@ -131,8 +100,9 @@ class Decoder(fields.ContractDecoder):
     notices_loss = False
 
     def __init__(self, instruments: Iterable[Instrument], ignored: Collection[str] = (), deep: bool = False) -> None:
-        self._windows: dict[str, _Window] = {}
-        self._divisors: dict[str, float] = {}
+        self._touches: dict[str, Touch] = {}
+        self._windows: dict[str, Window] = {}
+        self._units: dict[str, _Unit] = {}
         self._pack_fields: tuple[str, ...] = _PACK_FIELDS
         self._deep = deep
         super().__init__(NAME, instruments, ignored)
@@ -140,23 +110,44 @@ class Decoder(fields.ContractDecoder):
     def update(self, instruments: Iterable[Instrument]) -> None:
         """Take over a new catalogue without losing what is known of contracts that stay."""
         super().update(instruments)
-        self._divisors = {
-            exchange_symbol: contract.multiplier * 10.0 ** contract.instrument.extra.get("price_scale", 0)
+        self._units = {
+            exchange_symbol: (
+                contract.symbol,
+                contract.multiplier * 10.0 ** contract.instrument.extra.get("price_scale", 0),
+                contract.factor,
+                contract.inverse,
+            )
+            for exchange_symbol, contract in self.contracts.items()
+        }
+        # The same for a scaled ticker, with what makes its rate and its turnover real, and the funding interval.
+        self._scales = {
+            exchange_symbol: (
+                *self._units[exchange_symbol],
+                10.0 ** -contract.instrument.extra.get("ratio_scale", 0),
+                10.0 ** -contract.instrument.extra.get("value_scale", 0),
+                contract.instrument.funding_interval_h,
+            )
             for exchange_symbol, contract in self.contracts.items()
         }
 
     def reset(self, topics: Collection[str]) -> None:
         """Forget the books of these topics: each starts with a snapshot."""
         for topic in topics:
-            self._windows.pop(topic.partition(":")[2], None)
+            exchange_symbol = topic.partition(":")[2]
+            self._touches.pop(exchange_symbol, None)
+            self._windows.pop(exchange_symbol, None)
 
     def _read(self, frame: bytes, received_time: float) -> Sequence[Word]:
         if frame.find(b'"orderbook_p":', 0, 128) > 0:
-            real = _decode_real(frame)
+            real = decode_real(frame)
             return self._book(real, real.orderbook_p, received_time)
         if frame.startswith(b'{"book":'):
-            scaled = _decode_scaled(frame)
+            scaled = decode_scaled(frame)
             return self._book(scaled, scaled.book, received_time)
+        if frame.startswith((b'{"market24h":', b'{"data":')):
+            words = self._plain_tickers(frame, received_time)
+            if words is not None:
+                return words
         message = orjson.loads(frame)
         match message:
             case {"data": list(rows), "method": "perp_market24h_pack_p.update"}:
@@ -171,10 +162,10 @@ class Decoder(fields.ContractDecoder):
             case {"error": None, "result": "pong" | {"status": "success"}}:
                 return [Ack(_id_of(message))]
             case {"orderbook_p": dict()}:  # the same frame with its keys in another order
-                real = _decode_real(frame)
+                real = decode_real(frame)
                 return self._book(real, real.orderbook_p, received_time)
             case {"book": dict()}:
-                scaled = _decode_scaled(frame)
+                scaled = decode_scaled(frame)
                 return self._book(scaled, scaled.book, received_time)
             case dict() if any(key in message for key in _UNUSED_KEYS):
                 return []
@@ -184,17 +175,23 @@ class Decoder(fields.ContractDecoder):
     # -- books -------------------------------------------------------------------------------------------------
 
     def _book(
-        self, message: _RealFrame | _ScaledFrame, sides: _Sides, received_time: float, polled: bool = False
+        self, message: RealFrame | ScaledFrame, sides: Sides, received_time: float, polled: bool = False
     ) -> Sequence[Word]:
         exchange_symbol = message.symbol
-        contract = self.contracts.get(exchange_symbol)
-        if contract is None:
-            contract = self._contract(exchange_symbol)
-            if contract is None:
-                return ()
-        window = self._windows.get(exchange_symbol)
-        if window is None:
-            window = self._windows[exchange_symbol] = _Window()
+        unit = self._units.get(exchange_symbol)
+        if unit is None:
+            self._contract(exchange_symbol)  # raises unless it is left out on purpose
+            return ()
+        depth = message.depth if 0 < message.depth < SCALED_BOOK_DEPTH else SCALED_BOOK_DEPTH
+        window: Touch | None
+        if depth == 1:
+            window = self._touches.get(exchange_symbol)
+            if window is None:
+                window = self._touches[exchange_symbol] = Touch()
+        else:
+            window = self._windows.get(exchange_symbol)
+            if window is None:
+                window = self._windows[exchange_symbol] = Window()
         kind, sequence, timestamp = message.type, message.sequence, message.timestamp
         sent_ns = message.dts
         if kind == "incremental":
@@ -222,57 +219,35 @@ class Decoder(fields.ContractDecoder):
             window.known, window.lost = True, False
         else:
             raise UnknownMessage(NAME, f"a book of type {kind!r:.40}")
-        depth = message.depth if 0 < message.depth < SCALED_BOOK_DEPTH else SCALED_BOOK_DEPTH
         window.merge(sides, depth)
         window.sequence, window.timestamp, window.received = sequence, timestamp, received_time
         if window.best_bid >= window.best_ask:
             return self._lost(message, window, "the book is crossed")
         event_time = sent_ns / 1e9 if sent_ns > 0 else None
-        if depth == 1:
-            return (self._quote(contract, window, event_time, received_time),)
-        if type(message) is _RealFrame:
-            return (self._depth(contract, window, event_time, received_time),)
-        quote = self._quote(contract, window, event_time, received_time)
-        return (quote, self._depth(contract, window, event_time, received_time)) if self._deep else (quote,)
+        if not isinstance(window, Window):
+            return (_quote(unit, window, event_time, received_time),)
+        if type(message) is RealFrame:
+            return (self._depth(exchange_symbol, window, event_time, received_time),)
+        quote = _quote(unit, window, event_time, received_time)
+        return (quote, self._depth(exchange_symbol, window, event_time, received_time)) if self._deep else (quote,)
 
     def _lost(
-        self, message: _RealFrame | _ScaledFrame, window: _Window, reason: str, missed: bool = True
+        self, message: RealFrame | ScaledFrame, window: Touch, reason: str, missed: bool = True
     ) -> Sequence[Word]:
         """Give the book up until the next snapshot, and ask for one once."""
         asked, window.lost, window.known = window.lost, True, False
         if asked:
             return ()
         topic = SCALED_BOOK_TOPIC
-        if type(message) is _RealFrame:
+        if type(message) is RealFrame:
             topic = QUOTE_TOPIC if message.depth == 1 else DEPTH_TOPIC
         return (Resync(f"{topic}{message.symbol}", reason, missed),)
 
-    def _quote(
-        self, contract: fields.Contract, window: _Window, event_time: float | None, received_time: float
-    ) -> Quote:
-        bid, ask = window.best_bid, window.best_ask
-        divisor, factor, inf = self._divisors[contract.exchange_symbol], contract.factor, fields.INF
-        bid_price = bid_size = ask_price = ask_size = None
-        if bid > 0.0:
-            bid_price, bid_size = bid / divisor, window.bids[bid] * factor
-            if contract.inverse and bid_price > 0.0:
-                bid_size /= bid_price
-            if not (bid_price > 0.0 and 0.0 < bid_size < inf):
-                bid_price = bid_size = None
-        if ask < inf:
-            ask_price, ask_size = ask / divisor, window.asks[ask] * factor
-            if contract.inverse and ask_price > 0.0:
-                ask_size /= ask_price
-            if not (ask_price > 0.0 and 0.0 < ask_size < inf):
-                ask_price = ask_size = None
-        return Quote(NAME, contract.symbol, bid_price, bid_size, ask_price, ask_size, event_time, received_time)
-
-    def _depth(
-        self, contract: fields.Contract, window: _Window, event_time: float | None, received_time: float
-    ) -> Depth:
+    def _depth(self, exchange_symbol: str, window: Window, event_time: float | None, received_time: float) -> Depth:
+        contract = self.contracts[exchange_symbol]
         bids = sorted(window.bids.items(), reverse=True)[:DEPTH_LEVELS]
         asks = sorted(window.asks.items())[:DEPTH_LEVELS]
-        scale = self._divisors[contract.exchange_symbol] / contract.multiplier
+        scale = self._units[exchange_symbol][1] / contract.multiplier
         return Depth(
             NAME,
             contract.symbol,
@@ -283,6 +258,50 @@ class Decoder(fields.ContractDecoder):
         )
 
     # -- marks, funding and 24 h figures -------------------------------------------------------------------------
+
+    def _plain_tickers(self, frame: bytes, received_time: float) -> Sequence[Word] | None:
+        """Read tickers of which every row is whole; None if they must be read in the long way."""
+        try:
+            if frame.startswith(b'{"market24h":'):
+                message = _decode_scaled_ticker(frame)
+                return self._plain_scaled_market(message.market24h, message.timestamp / 1e9, received_time)
+            pack = _decode_pack(frame)
+        except msgspec.MsgspecError:
+            return None
+        if (self._pack_fields if pack.fields is msgspec.UNSET else pack.fields) != _PACK_FIELDS:
+            return None
+        self._pack_fields = _PACK_FIELDS
+        contracts, event_time = self.contracts, pack.timestamp / 1e9
+        words: list[Word] = []
+        add = words.append
+        for row in pack.data:
+            contract = contracts.get(row.symbol)
+            if contract is None:
+                continue
+            symbol, multiplier, factor = contract.symbol, contract.multiplier, contract.factor
+            mark, index, last = row.mark / multiplier, row.index / multiplier, row.last / multiplier
+            rate, interval_h = row.funding_rate, contract.instrument.funding_interval_h
+            add(Funding(NAME, symbol, mark or None, index or None, rate, interval_h, None, event_time, received_time))
+            volume, interest = row.volume * factor, row.open_interest * factor
+            add(Ticker(NAME, symbol, last or None, volume, row.turnover, interest, event_time, received_time))
+        return words
+
+    def _plain_scaled_market(self, row: _ScaledTicker, event_time: float, received_time: float) -> list[Word] | None:
+        scales = self._scales.get(row.symbol)
+        if scales is None:
+            return None
+        symbol, divisor, factor, inverse, rate_scale, value_scale, interval_h = scales
+        mark, index, last = row.markPrice / divisor, row.indexPrice / divisor, row.close / divisor
+        volume, turnover, interest = row.volume * factor, row.turnover * value_scale, row.openInterest * factor
+        if inverse:  # volume and interest count dollars, turnover counts coins
+            if mark < 1e-100:
+                return None
+            volume, turnover, interest = turnover, volume, interest / mark
+        rate = row.fundingRate * rate_scale
+        return [
+            Funding(NAME, symbol, mark or None, index or None, rate, interval_h, None, event_time, received_time),
+            Ticker(NAME, symbol, last or None, volume, turnover, interest, event_time, received_time),
+        ]
 
     def _pack(self, rows: list[Any], message: dict[str, Any], received_time: float) -> Sequence[Word]:
         """Read the tickers of all real-number contracts; delisted ones are among them."""
@@ -342,26 +361,27 @@ class Decoder(fields.ContractDecoder):
         contract = self._contract(row["symbol"])
         if contract is None:
             return []
-        extra = contract.instrument.extra
         event_time = _nanoseconds(message["timestamp"])
-        divisor = self._divisors[contract.exchange_symbol]
+        _, divisor, _, _, rate_scale, value_scale, _ = self._scales[contract.exchange_symbol]
         mark_price = fields.price(row.get("markPrice"), divisor)
         last_price = fields.price(row.get("close"), divisor)
         rate = fields.number(row.get("fundingRate"))
         volume = fields.amount(row.get("volume"), contract.factor)
-        turnover = fields.amount(row.get("turnover"), 10.0 ** -extra.get("value_scale", 0))
+        turnover = fields.amount(row.get("turnover"), value_scale)
         open_interest = fields.amount(row.get("openInterest"), contract.factor)
         if contract.inverse:  # volume and interest count dollars, turnover counts coins
             volume, turnover = turnover, volume
             coin_price = mark_price or last_price
-            open_interest = open_interest / coin_price if open_interest is not None and coin_price else None
+            open_interest = (
+                fields.amount(open_interest / coin_price) if open_interest is not None and coin_price else None
+            )
         return [
             Funding(
                 NAME,
                 contract.symbol,
                 mark_price,
                 fields.price(row.get("indexPrice"), divisor),
-                None if rate is None else rate * 10.0 ** -extra.get("ratio_scale", 0),
+                None if rate is None else rate * rate_scale,
                 contract.instrument.funding_interval_h,
                 None,
                 event_time,
@@ -383,7 +403,7 @@ class Decoder(fields.ContractDecoder):
             case "time":
                 return [ServerTime(fields.required(fields.seconds(body["data"]["serverTime"]), "time"))]
             case "book":
-                scaled = msgspec.convert(body["result"], _ScaledFrame, strict=False)
+                scaled = msgspec.convert(body["result"], ScaledFrame, strict=False)
                 return self._book(scaled, scaled.book, received_time, polled=True)
             case "funding":
                 rows = body["data"] if isinstance(body, dict) else body  # the documents show a bare list
@@ -428,12 +448,34 @@ class Decoder(fields.ContractDecoder):
 
     def _standing(self, contract: fields.Contract, row: Mapping[str, Any], received_time: float) -> list[Word]:
         """Confirm a touch that the tickers show at the same prices; they say nothing of its sizes."""
-        window = self._windows.get(contract.exchange_symbol)
-        if window is None or not window.known or not window.bids or not window.asks:
+        window = self._touches.get(contract.exchange_symbol)
+        if window is None or not window.known or not window.bid_size or not window.ask_size:
             return []
         if (fields.number(row["bidRp"]), fields.number(row["askRp"])) != (window.best_bid, window.best_ask):
             return []
-        return [self._quote(contract, window, _nanoseconds(row["timestamp"]), received_time)]
+        unit = self._units[contract.exchange_symbol]
+        return [_quote(unit, window, _nanoseconds(row["timestamp"]), received_time)]
+
+
+def _quote(unit: _Unit, touch: Touch, event_time: float | None, received_time: float) -> Quote:
+    symbol, divisor, factor, inverse = unit
+    inf = fields.INF
+    bid, bid_size = touch.best_bid / divisor, touch.bid_size * factor
+    ask, ask_size = touch.best_ask / divisor, touch.ask_size * factor
+    if inverse:
+        bid_size = bid_size / bid if bid > 0.0 else 0.0
+        ask_size = ask_size / ask if ask > 0.0 else 0.0
+    has_bid, has_ask = bid > 0.0 and 0.0 < bid_size < inf, 0.0 < ask < inf and 0.0 < ask_size < inf
+    return Quote(
+        NAME,
+        symbol,
+        bid if has_bid else None,
+        bid_size if has_bid else None,
+        ask if has_ask else None,
+        ask_size if has_ask else None,
+        event_time,
+        received_time,
+    )
 
 
 def _nanoseconds(value: Any) -> float | None:

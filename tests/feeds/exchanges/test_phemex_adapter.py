@@ -3,6 +3,7 @@
 import json
 from math import isfinite
 
+import msgspec
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,6 +19,7 @@ from feeds.errors import (
     UnknownMessage,
 )
 from feeds.exchanges import phemex
+from feeds.exchanges._phemex_books import Sides, Touch, Window
 from feeds.exchanges.base import Ack, Resync, ServerTime
 from market.models import AssetClass, Depth, Funding, Pairing, Quote, Status, Ticker
 
@@ -216,6 +218,22 @@ def test_changes_are_merged_into_the_window(decoder):
     assert change([["86500", "3"]], [["86541.4", 0]], 14) == [(86500.0, 3.0, None, None)]
 
 
+SIDE = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 2)), max_size=3)
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.lists(st.tuples(SIDE, SIDE), max_size=6))
+def test_one_level_is_held_as_a_window_of_one_would(changes):
+    touch, window = Touch(), Window()
+    for bids, asks in changes:
+        sides = msgspec.convert({"bids": bids, "asks": [(price + 2, size) for price, size in asks]}, Sides)
+        touch.merge(sides, 1)
+        window.merge(sides, 1)
+
+        assert (touch.best_bid, touch.bid_size) == (window.best_bid, window.bid_size)
+        assert (touch.best_ask, touch.ask_size) == (window.best_ask, window.ask_size)
+
+
 def test_order_is_by_sequence(decoder):
     decoder.feed(book(BID, ASK, sequence=10), 7.0)
 
@@ -326,6 +344,33 @@ def test_tickers_of_all_contracts_by_column(decoder):
         decoder.feed(pack([bad]), 7.0)
 
 
+@pytest.mark.parametrize("bad", ["nan", "inf", "1e400", "-1", "x", [1], True])
+@pytest.mark.parametrize("column", ["lastRp", "volumeRq", "turnoverRv", "openInterestRv", "indexRp", "markRp"])
+def test_a_bad_number_loses_its_row_only(decoder, column, bad):
+    row = [*ROW]
+    row[PACK.index(column)] = bad
+    other = ["SOLUSDT", *ROW[1:]]
+
+    assert [word.symbol for word in decoder.feed(pack([row, other], fields=PACK), 7.0)] == ["SOL-USDT", "SOL-USDT"]
+
+
+@pytest.mark.parametrize("absent", ["", None, 0, "0"])
+def test_absent_marks_are_none(decoder, absent):
+    row = [*ROW]
+    row[PACK.index("markRp")] = row[PACK.index("lastRp")] = absent
+    funding, market = decoder.feed(pack([row]), 7.0)
+
+    assert (funding.mark_price, funding.index_price, market.last_price) == (None, 62831.8, None)
+    assert market.volume_24h == 3331.699
+
+
+@pytest.mark.parametrize("columns", [[], ["openRp"], "null", 7])
+def test_columns_without_a_symbol_are_refused(decoder, columns):
+    with pytest.raises(BadPayload):
+        decoder.feed(pack([ROW], fields=columns), 7.0)
+    assert len(decoder.feed(pack([ROW]), 7.0)) == 2
+
+
 def test_scaled_tickers(decoder):
     """2,521,160,395 USD of interest at 109,438.9; 1,181.57 BTC were turned over."""
     row = {
@@ -344,7 +389,16 @@ def test_scaled_tickers(decoder):
     assert funding.funding_rate == pytest.approx(-0.00002481)
     assert (market.volume_24h, market.turnover_24h) == (pytest.approx(1181.57120811), 129318979.0)
     assert market.open_interest == pytest.approx(23037.150364)
+    assert decoder.feed(orjson.dumps({"timestamp": NS, "market24h": row}), 7.0) == [funding, market]
     assert decoder.feed(orjson.dumps({"market24h": {**row, "symbol": "sBTCUSDT"}, "timestamp": NS}), 7.0) == []
+    unmarked = {**row, "markPrice": 0, "indexPrice": ""}
+    less, same = decoder.feed(orjson.dumps({"market24h": unmarked, "timestamp": NS}), 7.0)
+    assert (less.mark_price, less.index_price, same) == (None, None, market)  # the last price is that of the mark
+    for wrong in ({"close": "nan"}, {"volume": -1}, {"turnover": "1e400"}):
+        with pytest.raises(BadPayload):
+            decoder.feed(orjson.dumps({"market24h": {**row, **wrong}, "timestamp": NS}), 7.0)
+    with pytest.raises(UnknownContract):
+        decoder.feed(orjson.dumps({"market24h": {**row, "symbol": "cNEWUSD"}, "timestamp": NS}), 7.0)
 
 
 def test_control_messages(decoder):
