@@ -25,7 +25,7 @@ QUOTE_LEVELS = 5
 _REFUSED = re.compile(r"\[([^\]]+)\]")
 _PERPETUAL_ID = re.compile(r"[^_]+_[A-Z0-9]+")
 _UNUSED_CHANNELS = frozenset({"push.deal", "push.kline", "push.depth", "push.depth.step", "rs.login"})
-_FULL = b'"push.depth.full"'
+_FULL, _TICKERS = b'"push.depth.full"', b'{"channel":"push.tickers","data":['
 # What a change of makes us read the catalogue again.
 _LISTED = ("status", "contract_multiplier", "tick_size", "lot_size")
 
@@ -48,7 +48,24 @@ class _FullFrame(msgspec.Struct, gc=False):
     ts: int
 
 
+class _TickerRow(msgspec.Struct, gc=False):
+    symbol: str
+    lastPrice: fields.Quantity  # noqa: N815 - the field's own name
+    volume24: fields.Quantity
+    amount24: fields.Quantity
+    indexPrice: fields.Quantity  # noqa: N815
+    fairPrice: fields.Quantity  # noqa: N815
+    fundingRate: None = None  # noqa: N815 - only single tickers have this
+    holdVol: None = None  # noqa: N815 - and this
+
+
+class _TickersFrame(msgspec.Struct, gc=False):
+    data: list[_TickerRow]
+    ts: fields.Positive
+
+
 _decode_full = msgspec.json.Decoder(_FullFrame).decode
+_decode_tickers = msgspec.json.Decoder(_TickersFrame).decode
 
 
 class Decoder(fields.ContractDecoder):
@@ -72,6 +89,11 @@ class Decoder(fields.ContractDecoder):
         # The channel comes after the data since 2025, and came before them in 2022.
         if frame.rfind(_FULL, -64) > 0 or frame.find(_FULL, 0, 64) > 0:
             return self._full(_decode_full(frame), received_time)
+        if frame.startswith(_TICKERS):
+            try:
+                return self._tickers(_decode_tickers(frame), received_time)
+            except msgspec.MsgspecError:  # a row with something odd, which must lose only itself
+                pass
         message = orjson.loads(frame)
         match message:
             case {"channel": str(channel), "data": data}:
@@ -150,6 +172,26 @@ class Decoder(fields.ContractDecoder):
             ask.price if ask is not None else None,
             quote,
         )
+        return words
+
+    def _tickers(self, message: _TickersFrame, received_time: float) -> list[Word]:
+        """Read the tickers of all contracts, the plain ones here, inverse ones and those with a 0 in `_market`."""
+        contracts, event_time = self.contracts, message.ts / 1000
+        words: list[Word] = []
+        for row in message.data:
+            contract = contracts.get(row.symbol)
+            if contract is None:
+                continue
+            symbol, multiplier = contract.symbol, contract.multiplier
+            mark, index, last = row.fairPrice / multiplier, row.indexPrice / multiplier, row.lastPrice / multiplier
+            if contract.inverse or not (mark > 0.0 and index > 0.0 and last > 0.0):
+                words += _market(contract, msgspec.structs.asdict(row), event_time, received_time)
+                continue
+            volume = row.volume24 * contract.factor
+            words += (
+                Funding(NAME, symbol, mark, index, None, None, None, event_time, received_time),
+                Ticker(NAME, symbol, last, volume, row.amount24, None, event_time, received_time),
+            )
         return words
 
     def _listed(self, rows: list[Any]) -> list[Word]:

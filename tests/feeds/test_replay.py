@@ -51,7 +51,7 @@ def made_up(monkeypatch) -> None:
     monkeypatch.setattr(replay, "load", lambda name: Examplex("ws://examplex.example/v3"))
 
 
-def wait_for(condition: Callable[[], object], timeout_s: float = 20.0) -> None:
+def wait_for(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "it did not come"

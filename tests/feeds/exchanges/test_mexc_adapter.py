@@ -256,6 +256,47 @@ def test_tickers(decoder):
     assert word.event_time is None  # the row's time is that of the last trade
 
 
+PLAIN = {
+    "symbol": "BTC_USDT",
+    "lastPrice": 84055,
+    "fairPrice": 84063.8,
+    "indexPrice": 84104,
+    "volume24": 311051901,
+    "amount24": 2606920596.04,
+}
+
+
+@pytest.mark.parametrize("odd", [
+    {"lastPrice": 0}, {"lastPrice": "84055"}, {"lastPrice": None}, {"lastPrice": -1}, {"lastPrice": True},
+    {"fairPrice": 0}, {"fairPrice": 1e101}, {"fairPrice": ""}, {"indexPrice": 0.0}, {"indexPrice": "nan"},
+    {"volume24": 0}, {"volume24": -1}, {"volume24": None}, {"amount24": None}, {"amount24": "inf"},
+    {"symbol": "BTC_USD"}, {"symbol": "BTC_USD", "lastPrice": 0}, {"symbol": "DEAD_USDT"}, {"symbol": None},
+    {"holdVol": 5}, {"fundingRate": 0.001}, {"fundingRate": "x"},
+])  # fmt: skip
+def test_tickers_are_the_same_however_they_are_read(exchange, instruments, caplog, odd):
+    """JSON with blanks in it goes the general way; what is plain never does."""
+    row = {**PLAIN, **odd}
+    lists = [[PLAIN, row], [row, PLAIN], [row], [], *([{k: v for k, v in row.items() if k != key}] for key in PLAIN)]
+
+    def read(separators):
+        decoder = exchange.decoder(instruments)
+        caplog.clear()
+        for rows in (*lists, [PLAIN, "x"], PLAIN):
+            for ts in (1790870034312, 0, None):
+                frame = json.dumps({"channel": "push.tickers", "data": rows, "ts": ts}, separators=separators)
+                try:
+                    yield decoder.feed(frame, 7.0)
+                except FeedError as error:
+                    yield type(error)
+        yield caplog.messages
+
+    assert list(read((",", ":"))) == list(read(None))
+    decoder = exchange.decoder(instruments)
+    decoder._push = None
+    frame = json.dumps({"channel": "push.tickers", "data": [PLAIN, {**PLAIN, "symbol": "BTC_USD"}], "ts": 1})
+    assert len(decoder.feed(frame.replace(" ", ""), 7.0)) == 4
+
+
 def test_channels_of_one_contract(decoder):
     def push(channel, **data):
         message = {"symbol": "BTC_USDT", "data": {"symbol": "BTC_USDT", **data}, "channel": channel, "ts": 1000}
