@@ -309,10 +309,10 @@ class _DepthOnly:
         self._feed.on_closing(session, reason)
 
     def on_quiet(self, session: Session, after_s: float) -> None:
-        self._watch.lose(tuple(session.topics))
+        self._watch.lose(session.told_topics)
 
     def on_doubt(self, session: Session) -> None:
-        self._watch.lose(tuple(session.topics))
+        self._watch.lose(session.told_topics)
 
     def on_frame(
         self, session: Session, direction: str, url: str, frame: bytes | str, when: float, purpose: str

@@ -327,10 +327,10 @@ class ExchangeFeed:
 
     def on_quiet(self, session: Session, after_s: float) -> None:
         self.log.add("warning", "feed", f"{session.name}: no data for {after_s:.1f} s, its quotes are not used")
-        self._on_lost(tuple(session.topics))
+        self._on_lost(session.told_topics)
 
     def on_doubt(self, session: Session) -> None:
-        self._on_lost(tuple(session.topics))
+        self._on_lost(session.told_topics)
 
     def on_frame(
         self, session: Session, direction: str, url: str, frame: bytes | str, when: float, purpose: str

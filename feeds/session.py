@@ -326,9 +326,14 @@ class Session:
             case CatalogueChanged(reason=reason):
                 self._listener.on_catalogue_changed(reason)
 
+    @property
+    def told_topics(self) -> tuple[str, ...]:
+        """The topics that may bring data: also those that were refused, for some of them are fed all the same."""
+        return (*self.topics, *self._refused)
+
     def _begin_anew(self) -> None:
         """Ask for everything again: changes may have been missed, and this decoder could not tell which."""
-        self.decoder.reset(tuple(self.topics))
+        self.decoder.reset(self.told_topics)
         self._listener.on_doubt(self)
         now = time.monotonic()
         if now >= self._anew_at:

@@ -157,8 +157,11 @@ class Decoder(fields.ContractDecoder):
                 return []
             case {"error": {"message": reason}}:
                 raise SubscriptionRejected(NAME, f"{reason}")
+            case {"error": str(reason), "request": {"op": "unsubscribe"}}:
+                raise SubscriptionRejected(NAME, reason, live=True)  # nothing is lost by that
             case {"error": str(reason)}:
-                raise SubscriptionRejected(NAME, reason, _refused(reason, message.get("request")))
+                topics = _refused(reason, message.get("request"))
+                raise SubscriptionRejected(NAME, reason, topics, live="already subscribed" in reason)
             case dict():
                 raise UnknownMessage(NAME, f"{message!r:.200}")
             case _:  # every message is an object: this may be what is left of one that we know

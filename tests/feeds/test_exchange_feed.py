@@ -274,6 +274,19 @@ def test_a_refused_topic_is_asked_for_again_soon_and_then_ever_more_seldom(monke
     asyncio.run(scenario())
 
 
+def test_a_topic_that_is_refused_and_fed_is_doubted_like_the_others():
+    async def scenario():
+        server = Server()
+        async with server.running(), running(server) as (feed, sink):
+            await until(lambda: feed.status().state == "live")
+            (socket,) = server.sockets
+            await socket.send('{"refused":99,"topics":["BTC"]}')
+            await socket.send("{")
+            await until(lambda: {"BTC-USDT", "ETH-USDT"} in sink.lost)
+
+    asyncio.run(scenario())
+
+
 def test_what_cannot_notice_a_loss_is_begun_anew_after_an_unreadable_frame(monkeypatch):
     monkeypatch.setattr(Decoder, "notices_loss", False)
 

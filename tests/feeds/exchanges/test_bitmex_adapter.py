@@ -403,6 +403,19 @@ def test_refusals_name_the_topic_where_they_can(decoder):
     assert refused({"error": "Rate limit exceeded, retry in 29 seconds."}) == ()
 
 
+@pytest.mark.parametrize(("operation", "reason", "topics", "live"), [
+    ("subscribe", "You are already subscribed to this topic: quote", ("quote",), True),
+    ("subscribe", "Unknown table: quote", ("quote",), False),
+    ("unsubscribe", "You are not subscribed to this topic: quote", (), True),
+    ("unsubscribe", "Rate limit exceeded, retry in 1 seconds.", (), True),
+])  # fmt: skip
+def test_no_topic_is_given_up_that_is_fed(decoder, operation, reason, topics, live):
+    message = {"status": 400, "error": reason, "meta": {}, "request": {"op": operation, "args": ["quote"]}}
+    with pytest.raises(SubscriptionRejected) as caught:
+        decoder.feed(json.dumps(message), 7.0)
+    assert (caught.value.topics, caught.value.live) == (topics, live)
+
+
 def test_polls(decoder):
     """The listing shows prices without sizes: it confirms a quote, and never brings one."""
     clock = b'{"name":"BitMEX API","version":"2.0.0","timestamp":1758794925419}'
