@@ -376,6 +376,7 @@ def _changed(held: _Level | None, changes: list[_Level], best: Any) -> _Level | 
 
 def _merge(known: _Whole, change: _Change) -> tuple[bool, bool]:
     """Take a change over. Returns whether it is one of funding, and whether it is one of the market."""
+    # Field by field, because a loop over them makes the whole way of a frame a seventh longer.
     has_funding = has_market = False
     if (value := change.mark_price) is not UNSET:
         known.mark_price = value

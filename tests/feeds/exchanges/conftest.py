@@ -62,6 +62,21 @@ def recordings() -> Recordings:
 
 
 @pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> Callable[..., Any]:
+    """What a decoder makes of a frame: its words, or the type of its error, and its warnings."""
+
+    def read(decoder: Any, frame: bytes | str) -> tuple[Any, list[str]]:
+        caplog.clear()
+        try:
+            words: Any = decoder.feed(frame, 7.0)
+        except FeedError as error:
+            words = type(error)
+        return words, caplog.messages.copy()
+
+    return read
+
+
+@pytest.fixture
 def outcomes() -> Callable[..., Any]:
     return count_outcomes
 

@@ -279,16 +279,9 @@ BETWEEN = [
 ]
 
 
-def said(decoder, frame):
-    try:
-        return decoder.feed(frame, 7.0)
-    except BadPayload:
-        return BadPayload
-
-
 @pytest.mark.parametrize("symbol", ["BTCUSDT", "SHIB1000USDT", "SHIB1000USD"])
 @pytest.mark.parametrize("between", BETWEEN)
-def test_whole_tickers_are_read_as_others_are(exchange, symbol, between):
+def test_whole_tickers_are_read_as_others_are(exchange, said, symbol, between):
     """A frame whose type comes first is read the general way."""
     bundles = page(row("SHIB1000USD", "SHIB1000", "USD", **INVERSE))
     instruments = exchange.parse_instruments([LISTING, bundles])

@@ -264,15 +264,6 @@ def test_a_ticker_without_values_says_nothing(decoder):
     assert (market.last_price, market.volume_24h, market.open_interest) == (None, None, None)
 
 
-def said(decoder, text, caplog):
-    """The words and warnings of a frame, or what it raised."""
-    caplog.clear()
-    try:
-        return decoder.feed(text, 7.0), caplog.messages.copy()
-    except FeedError as error:
-        return type(error)
-
-
 @pytest.mark.parametrize(
     "fields",
     [
@@ -290,14 +281,14 @@ def said(decoder, text, caplog):
         ),
     ],
 )
-def test_plain_tickers_are_read_as_others_are(exchange, instruments, caplog, fields):
+def test_plain_tickers_are_read_as_others_are(exchange, instruments, said, fields):
     """A frame whose event comes first is read the general way. A bad row loses itself only, wherever it stands."""
     changed, eth = {**TICKER, **fields}, {**TICKER, "contract": "ETH_USDT"}
     for rows in ([changed], [changed, eth], [eth, changed]):
         plain, general = exchange.decoder(instruments), exchange.decoder(instruments)
         usual = frame("futures.tickers", rows)
         other = orjson.dumps({"event": "update", **orjson.loads(usual)}).decode()
-        assert said(plain, usual, caplog) == said(general, other, caplog)
+        assert said(plain, usual) == said(general, other)
 
 
 def test_an_error_beside_tickers_is_a_refusal(decoder):
