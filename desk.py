@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analytics import funding
 from analytics.detector import Detector, episode_rules
@@ -25,7 +24,7 @@ from analytics.exits import expected_exits
 from analytics.funnel import FunnelMinutes
 from analytics.opportunities import Judgement, One, judge_one
 from analytics.portions import Pause, no_pause, portions
-from analytics.quality import PRICE_TESTS, Verdict
+from analytics.quality import Verdict, price_is_good
 from analytics.quarantine import Misfit, Quarantine
 from analytics.routes import Array, Pairs
 from analytics.terms import Terms
@@ -407,7 +406,7 @@ class Desk:
                 view = self._judge(market)
                 if started >= next_sample:
                     judgement = view.judgement
-                    market.ring.sample(judgement.snapshot, price_is_good(judgement), judgement.time)
+                    market.ring.sample(judgement.snapshot, price_is_good(judgement.verdicts), judgement.time)
                     next_sample += market.ring.step_s
                     if next_sample <= started:  # at the start and after a pause: no catching up
                         next_sample = started + market.ring.step_s
@@ -456,12 +455,6 @@ class Desk:
         # Made here, on the desk's thread, so that no viewer waits for it.
         _ = view.opportunities
         return view
-
-
-def price_is_good(judgement: Judgement) -> NDArray[np.bool_]:
-    """Which quotes may be remembered and compared, shape (S, E): also those that no pair is ranked with."""
-    good: NDArray[np.bool_] = (judgement.verdicts == Verdict.OK) | (judgement.verdicts > PRICE_TESTS)
-    return good
 
 
 def _report(misfit: Misfit) -> None:

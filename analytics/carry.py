@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analytics import funding
 from analytics.costs import cost_parts
-from analytics.quality import PRICE_TESTS, Codes, Limits, Verdict
+from analytics.quality import Codes, Limits, Verdict, price_is_good
 from analytics.routes import Array, ExpectedExit, Ints, Mask
 from analytics.spreads import BPS, entry_edge_bps, funding_per_hour
 from analytics.terms import Terms
@@ -102,7 +102,7 @@ def widest_pairs(
     grid = snapshot.grid
     parts = cost_parts(grid.taker_fee_bps, grid.maker_fee_bps, s, long, short, terms.costs)
     cost = parts.entry + parts.exit + parts.reserve
-    good = (verdicts == Verdict.OK) | (verdicts > PRICE_TESTS)
+    good = price_is_good(verdicts)
     entry = np.where(good[s, long] & good[s, short], _entry(snapshot, s, long, short), np.nan)
     exits, samples = expected_exit(s, long, short)
     exits = np.where(samples >= limits.exit_samples, exits, np.nan)

@@ -18,11 +18,11 @@ from analytics.exits import POINTS
 from analytics.families import Rate, conversion_rates, converted, inverse_hedge_coins, worth
 from analytics.gaps import Gaps
 from analytics.opportunities import Judgement, judge
-from analytics.quality import PRICE_TESTS, Verdict
+from analytics.quality import price_is_good
 from analytics.routes import Array, Books, ExpectedExit, Ints, Mask
 from analytics.spreads import BPS, median_exit_bps
 from analytics.terms import Terms
-from analytics.usual import Usual
+from analytics.usual import Span, Usual
 from store.depth import Ladder, Side
 from store.grid import Grid, Matrix
 from store.ring import QuoteRing
@@ -94,7 +94,7 @@ class Crossings:
 
     def _cross(self, judgement: Judgement, ring: QuoteRing, books: Books) -> Crossed:
         snapshot, now = judgement.snapshot, judgement.time
-        good = (judgement.verdicts == Verdict.OK) | (judgement.verdicts > PRICE_TESTS)
+        good = price_is_good(judgement.verdicts)
         rates = conversion_rates(snapshot, now, good)
         cross = converted(snapshot, rates)
         place = _Place.of(snapshot.grid, cross.grid, rates)
@@ -183,6 +183,7 @@ class _Place:
         """What is usual for each contract. The price of a row moves as much as that of its liveliest family."""
         variance = np.full(len(self.grid.symbols), np.nan)
         np.fmax.at(variance, self.row, old.variance[self.s])
+        low, high = (self.numbers(mark) * self.factor for mark in (old.span.low_mark, old.span.high_mark))
         no_middle = np.full(len(self.grid.symbols), np.nan)
         open_now = np.ones(self.grid.listed.shape, dtype=bool)
         open_now[self.row, self.column] = old.open_now[self.s, self.e]
@@ -197,7 +198,8 @@ class _Place:
             middle=no_middle,
             anchor_time=self.numbers(old.anchor_time),
             anchor_gap_s=self.numbers(old.anchor_gap_s),
-            marks=tuple((time, self.numbers(mark) * self.factor, no_middle) for time, mark, _ in old.marks),
+            span=Span(low, high, no_middle, no_middle),
+            marks=(),
             recent=None,
         )
 

@@ -7,8 +7,9 @@ argument. `step` belongs to one thread, `scan` to another; what readers see is r
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,10 +19,9 @@ from analytics.exits import KeptExits, expected_exits
 from analytics.gaps import Gaps
 from analytics.opportunities import Judgement, judge
 from analytics.portions import Pause, no_pause, portions
-from analytics.quality import Codes, Limits, Verdict
+from analytics.quality import NOT_LISTED, OK, Codes, Limits, Verdict
 from analytics.routes import Context, Pairs, judge_routes
 from analytics.runs import Runs
-from analytics.spreads import mid_price
 from analytics.terms import Terms
 from analytics.usual import Usual, nothing_usual, observe, on_grid
 from analytics.verdicts import TESTS_WITH_BOOKS
@@ -46,8 +46,7 @@ CLOSE_BELOW_BPS = 2.0  # an episode closes this far below where it opens
 DEBOUNCE_S = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True, gc=False):
     """A directed pair whose touch clears the costs, as judged when that was last news.
 
     since: when the gap opened, None where the quotes themselves are refused. time, since: epoch s. size: coins,
@@ -72,6 +71,10 @@ def never_held(grid: Grid) -> Mask:
     return np.zeros(grid.listed.shape, dtype=bool)
 
 
+_VERDICTS = tuple(Verdict)  # by code
+UNCONFIRMED, ANCHOR_SKEWED, WITH_BOOKS = (
+    np.int8(verdict) for verdict in (Verdict.UNCONFIRMED, Verdict.ANCHOR_SKEWED, TESTS_WITH_BOOKS[0][0])
+)
 _FOLLOWED = (
     "symbol", "buy", "sell", "since", "verdict", "gap", "actionable", "net", "entry", "size", "notional", "cost",
 )  # fmt: skip
@@ -267,15 +270,14 @@ class Detector:
         self._steps += 1
         self._stepped[rows] = self._steps
         usual = self._usual.rows(rows, snapshot.grid)
-        found = edges(snapshot, now, self.limits, self.terms.costs, usual, self._alive, self._held[rows])
-        mids = np.where(found.good, mid_price(snapshot["bid_price"], snapshot["ask_price"]), np.nan)
+        found = edges(snapshot, now, self.limits, self.terms.costs, usual, self._alive, self._held.take(rows, 0))
         told_at = snapshot.told_at()
-        self._runs.look(rows, mids, told_at, now)
+        self._runs.look(rows, found.mids, found.middle, told_at, now)
         self._gaps.update(rows, found, told_at, self.terms.min_net_bps)
-        since = self._gaps.since[rows]
+        since = self._gaps.since.take(rows, 0)
         codes = np.full(found.pair.shape, NO_CANDIDATE)
         with np.errstate(invalid="ignore"):
-            refused = (found.pair > Verdict.NOT_LISTED) & (found.promise >= self.terms.min_net_bps)
+            refused = (found.pair > NOT_LISTED) & (found.promise >= self.terms.min_net_bps)
         codes[refused] = found.pair[refused]
         followed = ~np.isnan(since)
         opened = self._open_on(snapshot)
@@ -288,12 +290,12 @@ class Detector:
         if len(s):
             usual = replace(usual, recent=self._runs.recent(rows, now))
             context = Context(
-                self.terms, self.limits, usual, since, self._gaps.jumped[rows], self._gaps.clean[rows],
+                self.terms, self.limits, usual, since, self._gaps.jumped.take(rows, 0), self._gaps.clean.take(rows, 0),
                 self._exits.of(snapshot, now), self._store.depths.get,
             )  # fmt: skip
             pairs = judge_routes(snapshot, now, found, context, s, buy, sell)
             codes[s, buy, sell] = np.where(pairs.gap, pairs.verdict, codes[s, buy, sell])
-            refused = (pairs.verdict != Verdict.OK) & (pairs.verdict != Verdict.UNCONFIRMED)
+            refused = (pairs.verdict != OK) & (pairs.verdict != UNCONFIRMED)
             self._gaps.judged(
                 rows[pairs.symbol[pairs.gap]], pairs.buy[pairs.gap], pairs.sell[pairs.gap], refused[pairs.gap], now
             )
@@ -307,20 +309,20 @@ class Detector:
     def _record(self, snapshot: Snapshot, found: Edges) -> None:
         """Write the mids of studied contracts on the tape."""
         at = {symbol: row for row, symbol in enumerate(snapshot.symbols)}
-        fields = ("received_time", "event_time", "bid_price", "ask_price")
+        fields = ("received_time", "event_time")
         for exchange, symbols in self._studied.items():
             e = snapshot.grid.exchange_index[exchange]
             for symbol in symbols:
                 row = at.get(symbol)
                 if row is None:
                     continue
-                received, event, bid, ask = (float(snapshot[name][row, e]) for name in fields)
+                received, event = (float(snapshot[name][row, e]) for name in fields)
                 self._tape.add(  # type: ignore[union-attr]
                     symbol,
                     exchange,
                     received_time=received,
                     event_time=event + float(snapshot.floor_s[e]),
-                    mid=(bid + ask) / 2.0 if found.good[row, e] else float("nan"),
+                    mid=float(found.mids[row, e]),
                 )
 
     def _end_unlisted(self, now: float) -> None:
@@ -347,8 +349,8 @@ class Detector:
         for row in rows[np.unique(pairs.symbol)].tolist():
             self._due[row] = now + LOOK_AGAIN_S
         before = self._codes[rows[pairs.symbol], pairs.buy, pairs.sell]
-        hopeful = (pairs.verdict == Verdict.OK) | (pairs.verdict >= TESTS_WITH_BOOKS[0][0])
-        by_mark = (hopeful | (pairs.verdict == Verdict.ANCHOR_SKEWED)) & pairs.gap
+        hopeful = (pairs.verdict == OK) | (pairs.verdict >= WITH_BOOKS)
+        by_mark = (hopeful | (pairs.verdict == ANCHOR_SKEWED)) & pairs.gap
         self._anchored.update(rows[pairs.symbol[by_mark]].tolist())
         news = hopeful | (pairs.gap & (pairs.verdict != before))
         if episodes.open:
@@ -361,7 +363,7 @@ class Detector:
         columns = zip(*(getattr(pairs, name)[news].tolist() for name in _FOLLOWED), hopeful[news].tolist(), strict=True)
         for s, b, e, since, code, gap, actionable, net, gross, size, notional, cost, hope in columns:
             symbol, buy, sell = route = symbols[s], exchanges[b], exchanges[e]
-            verdict = Verdict(code)
+            verdict = _VERDICTS[code]
             if gap:
                 self.candidates[route] = Candidate(
                     symbol, buy, sell, since, now, verdict, actionable, net, gross, size, notional
@@ -383,18 +385,18 @@ class Detector:
     def _note_refused(self, snapshot: Snapshot, rows: Ints, codes: Codes, found: Edges, now: float) -> None:
         """Keep the candidates that their quotes refuse, where the reason is new, and drop those that are none."""
         symbols, exchanges = snapshot.symbols, snapshot.exchanges
-        for s, b, e in np.argwhere(codes != self._codes[rows]).tolist():
+        for s, b, e in np.argwhere(codes != self._codes.take(rows, 0)).tolist():
             route = symbols[s], exchanges[b], exchanges[e]
             if codes[s, b, e] == NO_CANDIDATE:
                 self.candidates.pop(route, None)
-            elif codes[s, b, e] == found.pair[s, b, e] and found.pair[s, b, e] != Verdict.OK:
+            elif codes[s, b, e] == found.pair[s, b, e] != OK:
                 gross = float(found.entry[s, b, e])
                 nan = float("nan")
                 self.candidates[route] = Candidate(
                     *route,
                     None,
                     now,
-                    Verdict(int(codes[s, b, e])),
+                    _VERDICTS[codes[s, b, e]],
                     False,
                     float(found.promise[s, b, e]),
                     gross,

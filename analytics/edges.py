@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analytics import spreads
 from analytics.costs import Costs, round_trip_cost_bps
-from analytics.quality import PRICE_TESTS, Codes, Limits, Verdict, leg_verdicts, ranking_verdicts
+from analytics.quality import NOT_LISTED, OK, Codes, Limits, Verdict, leg_verdicts, price_is_good, ranking_verdicts
 from analytics.usual import Usual
 from store.snapshot import Snapshot
 
@@ -24,7 +24,8 @@ Ints = NDArray[np.intp]
 @dataclass(frozen=True)
 class Edges:
     """legs: the first reason against each quote; pair: against each directed pair, by its legs. entry: gross edge,
-    cost: of the four fills, promise: what is left of the one after the other; bps.
+    cost: of the four fills, promise: what is left of the one after the other; bps. mids: of the quotes whose price is
+    good, NaN elsewhere, middle: their median, shape (S,). [quote per coin]
     """
 
     legs: Codes
@@ -32,10 +33,12 @@ class Edges:
     entry: Array
     cost: Array
     promise: Array
+    mids: Array
+    middle: Array
 
     def rows(self, index: NDArray[np.intp]) -> "Edges":
         """The same of some rows only."""
-        return Edges(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
+        return Edges(*(getattr(self, name).take(index, 0) for name in self.__dataclass_fields__))
 
     @classmethod
     def joined(cls, parts: Sequence["Edges"]) -> "Edges":
@@ -45,8 +48,7 @@ class Edges:
     @property
     def good(self) -> Mask:
         """Quotes whose price is good, whether or not pairs with them are ranked."""
-        good: Mask = (self.legs == Verdict.OK) | (self.legs > PRICE_TESTS)
-        return good
+        return price_is_good(self.legs)
 
 
 def edges(
@@ -74,21 +76,20 @@ def edges(
     cost = round_trip_cost_bps(grid.taker_fee_bps, grid.maker_fee_bps, costs)
     fee_bps = np.diagonal(cost, axis1=1, axis2=2)  # known where both kinds of fill that are made have a price
     ranking = ranking_verdicts(snapshot, now, limits, fee_bps, usual.index_moved, usual.open_now)
-    legs = np.where(legs == Verdict.OK, ranking, legs)
+    legs = np.where(legs == OK, ranking, legs)
     entry = spreads.entry_edge_bps(snapshot["bid_price"], snapshot["ask_price"])
     pair = pair_verdicts(legs, entry, limits)
-    return Edges(legs, pair, entry, cost, entry - np.where(np.isnan(cost), 0.0, cost))
+    mids = np.where(price_is_good(legs), spreads.mid_price(snapshot["bid_price"], snapshot["ask_price"]), np.nan)
+    promise = entry - np.where(np.isnan(cost), 0.0, cost)
+    return Edges(legs, pair, entry, cost, promise, mids, spreads.row_median(mids))
 
 
 def pair_verdicts(legs: Codes, entry: Array, limits: Limits) -> Codes:
     """First reason against each directed pair, shape (S, E, E): of both legs, the test that comes first."""
-    last = np.int8(len(Verdict))
-    codes = np.where(legs == Verdict.OK, last, legs)
-    pair = np.minimum(codes[:, :, None], codes[:, None, :])
-    pair = np.where(pair == last, np.int8(Verdict.OK), pair)
+    after = (legs - 1).view(np.uint8)  # OK comes last
+    pair: Codes = np.minimum(after[:, :, None], after[:, None, :]).view(np.int8) + np.int8(1)
     diagonal = np.arange(entry.shape[1])
-    pair[:, diagonal, diagonal] = Verdict.NOT_LISTED  # an exchange is no pair with itself
+    pair[:, diagonal, diagonal] = NOT_LISTED  # an exchange is no pair with itself
     with np.errstate(invalid="ignore"):
-        pair[(pair == Verdict.OK) & (entry > limits.implausible_above * spreads.BPS)] = Verdict.IMPLAUSIBLE
-    result: Codes = pair
-    return result
+        pair[(pair == OK) & (entry > limits.implausible_above * spreads.BPS)] = int(Verdict.IMPLAUSIBLE)
+    return pair

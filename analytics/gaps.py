@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.edges import Edges
-from analytics.quality import Verdict
+from analytics.quality import OK
 from store.grid import Grid, Matrix
 
 Array = NDArray[np.float64]
@@ -52,17 +52,17 @@ class Gaps:
         with np.errstate(invalid="ignore"):
             apart = edges.promise >= least_bps
             still = edges.promise >= least_bps - HYSTERESIS_BPS
-        good = edges.pair == Verdict.OK
-        before = self.since[rows]
+        good = edges.pair == OK
+        before = self.since.take(rows, 0)
         later = np.fmax(told_at[:, :, None], told_at[:, None, :])
         stays = good & still & ~np.isnan(before)
         with np.errstate(invalid="ignore"):
-            jump = edges.entry - self._entry[rows] >= JUMP_SHARE * edges.entry
+            jump = edges.entry - self._entry.take(rows, 0) >= JUMP_SHARE * edges.entry
         self._entry[rows] = np.where(good, edges.entry, np.nan)
-        self.jumped[rows] = np.where(stays, self.jumped[rows], jump)
+        self.jumped[rows] = np.where(stays, self.jumped.take(rows, 0), jump)
         since = np.where(stays, before, np.where(good & apart, later, np.nan))
         self.since[rows] = since
-        self.clean[rows] = np.where(stays, self.clean[rows], since)
+        self.clean[rows] = np.where(stays, self.clean.take(rows, 0), since)
 
     def judged(self, rows: Ints, buy: Ints, sell: Ints, refused: Mask, now: float) -> None:
         """Remember of some gaps, shape (n,), whether something but their youth spoke against them. now: [epoch s]"""

@@ -10,7 +10,7 @@ import numpy as np
 from analytics import spreads
 from analytics.edges import Edges, edges
 from analytics.portions import Pause, no_pause, portions
-from analytics.quality import Codes, Limits, Verdict
+from analytics.quality import NOT_LISTED, OK, Codes, Limits, Verdict
 from analytics.routes import Array, Books, Context, ExpectedExit, Ints, Mask, Pairs, judge_routes, no_books
 from analytics.terms import Terms
 from analytics.usual import Usual, nothing_usual, on_grid
@@ -116,27 +116,27 @@ def judge(
     if found is None:
         found = edges(snapshot, now, limits, terms.costs, context.usual, feeds_alive, held)
     mid = spreads.mid_price(snapshot["bid_price"], snapshot["ask_price"])
-    deviation = spreads.deviation_bps(np.where(found.good, mid, np.nan))
-    fit = found.pair == Verdict.OK
+    deviation = spreads.deviation_bps(found.mids)
+    fit = found.pair == OK
     with np.errstate(invalid="ignore"):
         pays = found.promise >= terms.min_net_bps
     gaps = _best(found.promise, fit & pays, most)
     # However many gaps there are, the nearest of those that do not pay are among what is looked at.
     good = np.concatenate([gaps, _best(found.promise, fit & ~pays, max(most - len(gaps), most // 4))])
-    refused = _best(found.promise, (found.pair > Verdict.NOT_LISTED) & (found.promise > 0.0), most // 4)
+    refused = _best(found.promise, (found.pair > NOT_LISTED) & (found.promise > 0.0), most // 4)
     chosen = np.concatenate([good, refused])
     s, buy, sell = np.unravel_index(chosen, shape) if chosen.size else (np.empty(0, np.intp),) * 3
     parts = portions(len(s), ROUTES_AT_ONCE, pause)
     pairs = Pairs.joined([judge_routes(snapshot, now, found, context, s[at], buy[at], sell[at]) for at in parts])
     codes = found.pair.copy()
     codes[s, buy, sell] = pairs.verdict
-    order = np.lexsort((-np.nan_to_num(pairs.net, nan=-np.inf), ~pairs.actionable, pairs.verdict != Verdict.OK))
+    order = np.lexsort((-np.nan_to_num(pairs.net, nan=-np.inf), ~pairs.actionable, pairs.verdict != OK))
     pairs = pairs.ordered(order)
     counts = np.bincount(codes.ravel(), minlength=len(Verdict))
     legs = np.bincount(found.pair.ravel(), minlength=len(Verdict))
     seen = int(legs.sum() - legs[Verdict.NOT_LISTED])
     stale = int(sum(legs[verdict] for verdict in _FRESHNESS))
-    positive = int(np.sum((pairs.verdict == Verdict.OK) & (pairs.net > 0.0)))
+    positive = int(np.sum((pairs.verdict == OK) & (pairs.net > 0.0)))
     return Judgement(
         snapshot=snapshot,
         time=now,

@@ -3,6 +3,7 @@
 The order is fixed, so that every refused quote or pair has exactly one first reason.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -84,7 +85,23 @@ MEANING: dict[Verdict, str] = {
     Verdict.SINGLE_ORDER: "one resting order makes the gap, with nothing near behind it",
     Verdict.UNCONFIRMED: "the gap is younger than a reaction to it, or an exchange has just fallen silent",
 }
-PRICE_TESTS = Verdict.DIFFERENT_ASSET  # the last test of the price itself
+# To hold an array against a member of an enum takes six times as long.
+OK, NOT_LISTED = np.int8(Verdict.OK), np.int8(Verdict.NOT_LISTED)
+PRICE_TESTS = np.int8(Verdict.DIFFERENT_ASSET)  # the last test of the price itself
+
+
+def price_is_good(codes: Codes) -> NDArray[np.bool_]:
+    """Which quotes may be remembered and compared, any shape: also those that no pair is ranked with."""
+    good: NDArray[np.bool_] = (codes == OK) | (codes > PRICE_TESTS)
+    return good
+
+
+def first_reason(tests: Sequence[tuple[Verdict, NDArray[np.bool_]]], shape: tuple[int, ...]) -> Codes:
+    """The first test that refuses, in the order of the tests; OK where none does."""
+    codes = np.zeros(shape, dtype=np.int8)
+    for verdict, refused in reversed(tests):
+        codes[refused] = int(verdict)
+    return codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,17 +160,17 @@ def leg_verdicts(
             (Verdict.ONE_SIDED, np.isnan(bid) | np.isnan(ask)),
             (Verdict.CROSSED, bid >= ask),
         )
-    codes = np.full(bid.shape, Verdict.OK, dtype=np.int8)
-    for verdict, refused in reversed(tests):
-        codes[refused] = verdict
-    reference = asset_reference(snapshot["index_price"], snapshot["mark_price"], codes == Verdict.OK)
+    codes = first_reason(tests, bid.shape)
+    reference = asset_reference(snapshot["index_price"], snapshot["mark_price"], codes == OK)
     other = different_asset(reference, limits) | (grid.in_doubt & ~compared(reference))
     # Of two there is no majority: their marks have to agree as their indices do.
-    of_two = (np.sum(~np.isnan(reference), axis=1) == 2)[:, None] & ~np.isnan(reference)
-    other |= different_asset(np.where(of_two, snapshot["mark_price"], np.nan), limits)
+    known = ~np.isnan(reference)
+    of_two = known.sum(axis=1) == 2
+    if of_two.any():
+        other |= different_asset(np.where(of_two[:, None] & known, snapshot["mark_price"], np.nan), limits)
     if held is not None:
         other |= held
-    codes[(codes == Verdict.OK) & other] = Verdict.DIFFERENT_ASSET
+    codes[(codes == OK) & other] = int(Verdict.DIFFERENT_ASSET)
     return codes
 
 
@@ -181,10 +198,7 @@ def ranking_verdicts(
             (Verdict.PRICE_BAND, off > grid.price_band),
             (Verdict.OFF_HOURS_INDEX, ~grid.crypto & ~(now - index_moved <= stands)),
         )
-    codes = np.full(mark.shape, Verdict.OK, dtype=np.int8)
-    for verdict, refused in reversed(tests):
-        codes[refused] = verdict
-    return codes
+    return first_reason(tests, mark.shape)
 
 
 def asset_reference(index_price: Matrix, mark_price: Matrix, usable: NDArray[np.bool_]) -> Matrix:

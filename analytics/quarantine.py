@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.quality import PRICE_TESTS, Codes, Limits, Verdict, asset_reference
+from analytics.quality import OK, PRICE_TESTS, Codes, Limits, asset_reference
 from analytics.spreads import row_middles
 from store.grid import Grid
 from store.snapshot import Snapshot
@@ -53,7 +53,7 @@ class Quarantine:
 
     def observe(self, snapshot: Snapshot, verdicts: Codes, limits: Limits, now: float) -> list[Misfit]:
         """Look at all prices once. Returns those that have just been put into quarantine or let out of it."""
-        usable = (verdicts == Verdict.OK) | (verdicts >= PRICE_TESTS)
+        usable = (verdicts == OK) | (verdicts >= PRICE_TESTS)
         reference = asset_reference(snapshot["index_price"], snapshot["mark_price"], usable)
         ratio = _ratio(reference)
         with np.errstate(invalid="ignore"):

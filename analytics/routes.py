@@ -14,7 +14,7 @@ from analytics import spreads
 from analytics.edges import Edges
 from analytics.fills import Fillable, Top, book_of, fillable
 from analytics.fresh_edge import fresh_edge_bps
-from analytics.quality import Codes, Limits, Verdict
+from analytics.quality import OK, Codes, Limits
 from analytics.size import Book
 from analytics.terms import Terms
 from analytics.usual import Usual
@@ -140,7 +140,7 @@ def judge_routes(
     if at.size:
         routes = routes_of(snapshot, now, found, context, pairs.ordered(at))
         verdict[at] = first_reasons(routes, limits, TESTS_BEFORE_BOOKS)
-        kept = verdict[at] == Verdict.OK
+        kept = verdict[at] == OK
         routes, at = routes.some(kept), at[kept]
     if at.size:
         pairs = _walked(snapshot, context, pairs, at)
@@ -148,7 +148,7 @@ def judge_routes(
         verdict[at] = first_reasons(routes, limits, TESTS_WITH_BOOKS)
     with np.errstate(invalid="ignore"):
         worth = (pairs.size > 0.0) & (pairs.net >= context.terms.min_net_bps)
-    return replace(pairs, verdict=verdict, actionable=pairs.gap & (verdict == Verdict.OK) & worth)
+    return replace(pairs, verdict=verdict, actionable=pairs.gap & (verdict == OK) & worth)
 
 
 def _walked(snapshot: Snapshot, context: Context, pairs: Pairs, at: Ints) -> Pairs:
@@ -158,8 +158,13 @@ def _walked(snapshot: Snapshot, context: Context, pairs: Pairs, at: Ints) -> Pai
     size, walk, capacity, gainful, visible, behind, touch_only = (getattr(pairs, name).copy() for name in names)
     least = terms.min_net_bps + pairs.cost[at] + np.fmax(-pairs.expected_exit[at], 0.0)
     routes = zip(*(column[at].tolist() for column in (pairs.symbol, pairs.buy, pairs.sell)), strict=True)
+    legs = dict[tuple[int, int], Leg]()  # most are of several pairs
     for i, (s, buy, sell), least_bps in zip(at.tolist(), routes, least.tolist(), strict=True):
-        fill = _fill(snapshot, context, s, buy, sell, least_bps)
+        long, short = (
+            legs.get(cell) or legs.setdefault(cell, _leg(snapshot, context, *cell)) for cell in ((s, buy), (s, sell))
+        )
+        route = snapshot.symbols[s], snapshot.exchanges[buy], snapshot.exchanges[sell]
+        fill = _fill(route, long, short, terms.notional, least_bps)
         size[i], walk[i], capacity[i], gainful[i] = fill.size, fill.walk_bps, fill.capacity, fill.gainful
         visible[i], behind[i], touch_only[i] = fill.visible, fill.behind_bps, fill.touch_only
     net = spreads.net_edge_bps(pairs.entry + walk, pairs.expected_exit, pairs.cost)
@@ -174,26 +179,26 @@ def _at_the_touch(
 ) -> Pairs:
     """The pairs with the figures of the touch, and with what their quotes alone say against them."""
     terms = context.terms
-    bid, ask, mark = snapshot["bid_price"], snapshot["ask_price"], snapshot["mark_price"]
+    long, short = snapshot.cells(s, buy), snapshot.cells(s, sell)
     gross, cost, verdict = found.entry[s, buy, sell], found.cost[s, buy, sell], found.pair[s, buy, sell]
     expected, samples = context.expected_exit(s, buy, sell)
     expected = np.where(samples >= context.limits.exit_samples, expected, np.nan)  # a few say nothing
     since = context.since[s, buy, sell]
     with np.errstate(invalid="ignore"):
-        gap = (verdict == Verdict.OK) & ~np.isnan(since) & (gross - cost >= terms.min_net_bps)
-    mean_mid = (bid[s, buy] + ask[s, buy] + bid[s, sell] + ask[s, sell]) / 4.0
-    touch = spreads.touch_size(snapshot["ask_size"][s, buy], snapshot["bid_size"][s, sell])
+        gap = (verdict == OK) & ~np.isnan(since) & (gross - cost >= terms.min_net_bps)
+    ask, bid = long["ask_price"], short["bid_price"]
+    mean_mid = (long["bid_price"] + ask + bid + short["ask_price"]) / 4.0
+    touch = spreads.touch_size(long["ask_size"], short["bid_size"])
     size = np.fmin(touch, terms.notional / mean_mid) + 0.0 * touch  # an unknown touch stays unknown
     net = spreads.net_edge_bps(gross, expected, cost)
     unknown = np.full(len(s), np.nan)
-    hourly = spreads.funding_per_hour(snapshot["funding_rate"], snapshot["funding_interval_h"])
-    age_s = snapshot.age_s(now)
+    paid, got = (spreads.funding_per_hour(leg["funding_rate"], leg["funding_interval_h"]) for leg in (long, short))
     return Pairs(
         symbol=s,
         buy=buy,
         sell=sell,
-        buy_price=ask[s, buy],
-        sell_price=bid[s, sell],
+        buy_price=ask,
+        sell_price=bid,
         entry=gross,
         walk=np.zeros(len(s)),
         exit_now=found.entry[s, sell, buy],
@@ -201,7 +206,7 @@ def _at_the_touch(
         exit_samples=samples,
         cost=cost,
         net=net,
-        fresh=fresh_edge_bps(ask[s, buy], bid[s, sell], mark[s, buy], mark[s, sell]),
+        fresh=fresh_edge_bps(ask, bid, long["mark_price"], short["mark_price"]),
         mean_mid=mean_mid,
         size=size,
         notional=size * mean_mid,
@@ -211,10 +216,10 @@ def _at_the_touch(
         visible=unknown,
         behind=unknown,
         touch_only=np.ones(len(s), dtype=bool),
-        buy_age=age_s[s, buy],
-        sell_age=age_s[s, sell],
+        buy_age=now - long["received_time"],
+        sell_age=now - short["received_time"],
         since=np.where(gap, since, np.nan),
-        carry_8h=(hourly[s, sell] - hourly[s, buy]) * 8.0 * spreads.BPS,
+        carry_8h=(got - paid) * 8.0 * spreads.BPS,
         verdict=verdict,
         gap=gap,
         actionable=np.zeros(len(s), dtype=bool),
@@ -237,15 +242,12 @@ def _leg(snapshot: Snapshot, context: Context, s: int, e: int) -> Leg:
     )
 
 
-def _fill(snapshot: Snapshot, context: Context, s: int, buy: int, sell: int, least_bps: float) -> Fillable:
-    """What of the user's notional a pair would fill; what was made of the same books is not made again."""
-    grid = snapshot.grid
-    route = grid.symbols[s], grid.exchanges[buy], grid.exchanges[sell]
-    of = _leg(snapshot, context, s, buy), _leg(snapshot, context, s, sell), context.terms.notional, least_bps
+def _fill(route: tuple[str, str, str], long: Leg, short: Leg, notional: float, least_bps: float) -> Fillable:
+    """What of a notional a pair would fill; what was made of the same books is not made again."""
+    of = long, short, notional, least_bps
     known = _walks.get(route)
     if known is not None and known[0] == of:
         return known[1]
-    long, short, notional, _ = of
     fill = fillable(book_of(*long), book_of(*short), notional, least_bps)
     if len(_walks) >= KEPT_WALKS:
         _walks.clear()
@@ -258,8 +260,7 @@ def routes_of(snapshot: Snapshot, now: float, found: Edges, context: Context, pa
     usual, s, buy, sell = context.usual, pairs.symbol, pairs.buy, pairs.sell
     anchored, mark = snapshot["funding_received_time"], snapshot["mark_price"]
     true_at = snapshot["received_time"] - snapshot["lag_s"]
-    mids = np.where(found.good, spreads.mid_price(snapshot["bid_price"], snapshot["ask_price"]), np.nan)
-    move = usual.move_bps(mark, mids)
+    move = usual.move_bps(mark, found.mids, found.middle)
     age, due = now - anchored, np.fmin(usual.anchor_due_s, context.limits.anchor_age_s)
     worse = np.where((age - due)[s, buy] >= (age - due)[s, sell], buy, sell)
     silence, silence_due = now - snapshot.heard_at, np.fmax(PAUSES * snapshot.pause_s, SILENCE_S)
@@ -281,7 +282,7 @@ def routes_of(snapshot: Snapshot, now: float, found: Edges, context: Context, pa
         anchored=context.jumped[s, buy, sell] | (np.minimum(anchored[s, buy], anchored[s, sell]) >= pairs.since),
         apart=np.abs(true_at[s, buy] - true_at[s, sell]),
         sigma=usual.sigma_bps[s],
-        told=_told(snapshot, mids, usual, s, buy, sell, pairs.since),
+        told=_told(snapshot, found, usual, pairs),
         index_told=_index_told(snapshot, usual, s, buy, sell, pairs.since),
         gainful=pairs.gainful,
         behind=pairs.behind,
@@ -292,26 +293,32 @@ def routes_of(snapshot: Snapshot, now: float, found: Edges, context: Context, pa
     )
 
 
-def _told(snapshot: Snapshot, mids: Array, usual: Usual, s: Ints, buy: Ints, sell: Ints, since: Array) -> Mask:
+def _told(snapshot: Snapshot, found: Edges, usual: Usual, pairs: Pairs) -> Mask:
     """Whether each leg that stands off the others has said so since the gap opened, shape (n,).
 
     What the others say is the median of their good mids; without two of them, either leg may be the one that died. A
     leg that has spoken since, and that the market then left behind by a good part of the gap, has to speak again.
     """
-    bid, ask, told_at = snapshot["bid_price"], snapshot["ask_price"], snapshot.told_at()
-    beside = mids[s]
+    s, buy, sell, ask, bid, told_at = (
+        pairs.symbol,
+        pairs.buy,
+        pairs.sell,
+        pairs.buy_price,
+        pairs.sell_price,
+        snapshot.told_at(),
+    )
+    beside = found.mids[s]
     n = np.arange(len(s))
     beside[n, buy] = beside[n, sell] = np.nan
     others = spreads.row_median(beside)
-    few = np.sum(~np.isnan(beside), axis=1) < LEAST_OTHERS
+    few = (beside == beside).sum(axis=1) < LEAST_OTHERS
     with np.errstate(invalid="ignore"):
-        least = OFF_SHARE * (bid[s, sell] - ask[s, buy])
-        long_told = (told_at[s, buy] >= since - TOLD_S) | (others - ask[s, buy] <= least)
-        short_told = (told_at[s, sell] >= since - TOLD_S) | (bid[s, sell] - others <= least)
-        both = np.minimum(told_at[s, buy], told_at[s, sell]) >= since - TOLD_S
-        told: Mask = np.where(few, both, long_told & short_told)
+        least = OFF_SHARE * (bid - ask)
+        long_since, short_since = (told_at[s, leg] >= pairs.since - TOLD_S for leg in (buy, sell))
+        long_told, short_told = long_since | (others - ask <= least), short_since | (bid - others <= least)
+        told: Mask = np.where(few, long_since & short_since, long_told & short_told)
         if usual.recent is not None:
-            moved = spreads.row_median(mids)[:, None] - usual.recent.spoken
+            moved = found.middle[:, None] - usual.recent.spoken
             told &= few | ~((moved[s, buy] > least) | (-moved[s, sell] > least))
     return told
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.spreads import BPS, row_median
+from analytics.spreads import BPS
 from store.grid import Grid, Matrix
 
 Ints = NDArray[np.intp]
@@ -34,7 +34,7 @@ class Recent:
 
     def rows(self, index: Ints) -> "Recent":
         """The same of some rows only."""
-        return Recent(self.low[index], self.high[index], self.spoken[index])
+        return Recent(self.low.take(index, 0), self.high.take(index, 0), self.spoken.take(index, 0))
 
     def run_bps(self, mids: Matrix) -> Matrix:
         """How far two exchanges have run the same way, shape (S,). [bps] mids: as of now.
@@ -80,23 +80,23 @@ class Runs:
         for mine, before in zip((self._mids, self._time), old_buckets, strict=True):
             mine[:, to] = before[:, at]
 
-    def look(self, rows: Ints, mids: Matrix, told_at: Matrix, now: float) -> None:
+    def look(self, rows: Ints, mids: Matrix, middle: Matrix, told_at: Matrix, now: float) -> None:
         """Take over the good mids of some rows and when each quote was told, shape (D, E); NaN where there is none.
 
-        now: [epoch s]
+        middle: median of each row's mids, shape (D,). now: [epoch s]
         """
         bucket = int(now / BUCKET_S) % BUCKETS
-        first = rows[now - self._time[bucket, rows] >= BUCKET_S]
+        first = rows[now - self._time[bucket].take(rows) >= BUCKET_S]
         self._mids[bucket, first] = self._last[first]
         self._time[bucket, first] = now
         self._last[rows] = mids
-        anew = ~(told_at == self._told_at[rows])
+        anew = ~(told_at == self._told_at.take(rows, 0))
         self._told_at[rows] = told_at
-        self._spoken[rows] = np.where(anew, row_median(mids)[:, None], self._spoken[rows])
+        self._spoken[rows] = np.where(anew, middle[:, None], self._spoken.take(rows, 0))
 
     def recent(self, rows: Ints, now: float) -> Recent:
         """What is known of some rows. now: [epoch s]"""
-        old = now - self._time[:, rows] > LOOK_S
-        mids = self._mids[:, rows]
+        old = now - self._time.take(rows, 1) > LOOK_S
+        mids = self._mids.take(rows, 1)
         mids[old] = np.nan
-        return Recent(np.fmin.reduce(mids), np.fmax.reduce(mids), self._spoken[rows])
+        return Recent(np.fmin.reduce(mids), np.fmax.reduce(mids), self._spoken.take(rows, 0))

@@ -24,10 +24,11 @@ def row_middles(values: Array) -> tuple[Array, Array]:
     """
     if values.shape[1] == 0:
         return np.full(len(values), np.nan), np.full(len(values), np.nan)
-    ordered = np.sort(values, axis=1)  # NaN sorts last
-    count = np.sum(~np.isnan(values), axis=1)
+    ordered = values.copy()
+    ordered.sort(axis=1)  # NaN sorts last
+    count = (values == values).sum(axis=1)
     rows = np.arange(len(values))
-    return ordered[rows, np.maximum(count - 1, 0) // 2], ordered[rows, np.minimum(count // 2, values.shape[1] - 1)]
+    return ordered[rows, (count - 1) // 2], ordered[rows, count // 2]  # of none: the last one, which is NaN
 
 
 def row_median(values: Array) -> Array:

@@ -4,6 +4,7 @@ One object a look at the market, replaced as a whole; arrays have shape (S, E) o
 yet. Averages are exponential, with a half-life, so that they need no memory of their own.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,14 +24,41 @@ SIGMA_FLOOR_BPS = 0.5  # per root second: no price stands still for ever
 
 
 @dataclass(frozen=True)
+class Span:
+    """Least and greatest mark, shape (S, E), and median mid, shape (S,), of the last LOOK_S. NaN where not known."""
+
+    low_mark: Matrix
+    high_mark: Matrix
+    low_middle: Matrix
+    high_middle: Matrix
+
+    @classmethod
+    def of(cls, marks: Sequence[tuple[float, Matrix, Matrix]], shape: tuple[int, ...]) -> "Span":
+        """marks: as in `Usual`."""
+        of_marks = np.array([mark for _, mark, _ in marks]).reshape(len(marks), *shape)
+        of_middle = np.array([middle for _, _, middle in marks]).reshape(len(marks), shape[0])
+        return cls(
+            *(
+                least.reduce(values, axis=0, initial=np.nan)
+                for values in (of_marks, of_middle)
+                for least in (np.fmin, np.fmax)
+            )
+        )
+
+    def rows(self, index: NDArray[np.intp]) -> "Span":
+        """The same of some rows only."""
+        return Span(*(getattr(self, name).take(index, 0) for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
 class Usual:
     """What was usual until `time` [epoch s].
 
     spread_bps: quoted spread, average. index_price: the last; index_moved: when it last changed [epoch s]. open_now:
     whether the market behind the index is open. variance: of the median mid, shape (S,) [bps^2 per s]. middle: that
     median [quote per coin]. anchor_time: when mark and index were last received [epoch s], anchor_gap_s: how far apart
-    they usually come. marks: (time, marks, median mids) of the last LOOK_S, oldest first. recent: what every look at
-    a change knows of that time.
+    they usually come. span: how far marks and median mids went in the last LOOK_S, marks: (time, marks, median mids)
+    of that time, oldest first, kept of the whole market only. recent: what every look at a change knows of it.
     """
 
     grid: Grid
@@ -43,6 +71,7 @@ class Usual:
     middle: Matrix
     anchor_time: Matrix
     anchor_gap_s: Matrix
+    span: Span
     marks: tuple[tuple[float, Matrix, Matrix], ...] = ()
     recent: Recent | None = None
 
@@ -51,18 +80,18 @@ class Usual:
         """Standard deviation of the price over one second, shape (S,). [bps per root second]"""
         return np.fmax(np.sqrt(self.variance), SIGMA_FLOOR_BPS)
 
-    def move_bps(self, mark_price: Matrix, mids: Matrix) -> Matrix:
+    def move_bps(self, mark_price: Matrix, mids: Matrix, middle: Matrix) -> Matrix:
         """The furthest that each mark, or the mids of its symbol, have come from where they were in the last LOOK_S.
 
-        mark_price, mids: shape (S, E), as they are now, mids NaN where they are not good. [bps] 0 where nothing is
-        known. The mids tell of a run before the marks do, which come once in a while only.
+        mark_price, mids: shape (S, E), as they are now, mids NaN where they are not good; middle: median of each row's,
+        shape (S,). [bps] 0 where nothing is known. The mids tell of a run before the marks do, which come once in a
+        while only.
         """
-        move = np.zeros(mark_price.shape)
-        middle = row_median(mids)
+        span = self.span
         with np.errstate(invalid="ignore", divide="ignore"):
-            for _, mark_before, middle_before in self.marks:
-                np.fmax(move, np.abs(mark_price / mark_before - 1.0) * BPS, out=move)
-                np.fmax(move, (np.abs(middle / middle_before - 1.0) * BPS)[:, None], out=move)
+            of_marks = np.fmax(mark_price / span.low_mark - 1.0, 1.0 - mark_price / span.high_mark)
+            of_middle = np.fmax(middle / span.low_middle - 1.0, 1.0 - middle / span.high_middle)
+        move = np.fmax(np.fmax(of_marks, of_middle[:, None]) * BPS, 0.0)
         if self.recent is not None:
             np.fmax(move, self.recent.run_bps(mids)[:, None], out=move)
         return move
@@ -75,10 +104,9 @@ class Usual:
 
     def rows(self, index: NDArray[np.intp], grid: Grid) -> "Usual":
         """The same of some rows only, as `index` orders them; `grid`: the grid cut likewise."""
-        cut = {name: getattr(self, name)[index] for name in _ARRAYS}
-        marks = tuple((time, mark[index], middle[index]) for time, mark, middle in self.marks)
+        cut = {name: getattr(self, name).take(index, 0) for name in _ARRAYS}
         recent = None if self.recent is None else self.recent.rows(index)
-        return replace(self, grid=grid, marks=marks, recent=recent, **cut)
+        return replace(self, grid=grid, span=self.span.rows(index), marks=(), recent=recent, **cut)
 
 
 _ARRAYS = ("spread_bps", "index_price", "index_moved", "open_now", "variance", "middle", "anchor_time", "anchor_gap_s")
@@ -89,7 +117,8 @@ def nothing_usual(grid: Grid, now: float) -> Usual:
     shape = grid.listed.shape
     unknown = np.full(shape, np.nan)
     alone = np.full(shape[0], np.nan)
-    return Usual(grid, now, unknown, unknown, unknown, _open_now(grid, now), alone, alone, unknown, unknown)
+    span = Span.of((), shape)
+    return Usual(grid, now, unknown, unknown, unknown, _open_now(grid, now), alone, alone, unknown, unknown, span)
 
 
 def on_grid(usual: Usual, grid: Grid) -> Usual:
@@ -118,6 +147,7 @@ def on_grid(usual: Usual, grid: Grid) -> Usual:
         middle=moved(fresh.middle, usual.middle),
         anchor_time=moved(fresh.anchor_time, usual.anchor_time),
         anchor_gap_s=moved(fresh.anchor_gap_s, usual.anchor_gap_s),
+        span=Span.of(marks, grid.listed.shape),
         marks=marks,
     )
 
@@ -155,6 +185,7 @@ def observe(usual: Usual, snapshot: Snapshot, usable: NDArray[np.bool_], now: fl
         middle=np.where(np.isnan(middle), usual.middle, middle),
         anchor_time=np.where(np.isnan(anchored), usual.anchor_time, anchored),
         anchor_gap_s=_averaged(usual.anchor_gap_s, gap_s, GAP_WEIGHT),
+        span=Span.of(marks, mark.shape),
         marks=marks,
     )
 

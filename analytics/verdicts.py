@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.quality import Codes, Limits, Verdict
+from analytics.quality import Codes, Limits, Verdict, first_reason
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -157,7 +157,4 @@ PAIR_TESTS: Tests = TESTS_BEFORE_BOOKS + TESTS_WITH_BOOKS
 
 def first_reasons(routes: Routes, limits: Limits, tests: Tests = PAIR_TESTS) -> Codes:
     """The first test that refuses each route, shape (n,); Verdict.OK where none does."""
-    codes = np.full(len(routes), Verdict.OK, dtype=np.int8)
-    for verdict, test in reversed(tests):
-        codes[test(routes, limits)] = verdict
-    return codes
+    return first_reason([(verdict, test(routes, limits)) for verdict, test in tests], (len(routes),))

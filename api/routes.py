@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 
+from analytics.quality import price_is_good
 from api import filters as ask
 from api.answers import REFUSALS, Format, add_table, form_of, json_response, table_body, table_response
 from api.depth import add_depth
@@ -32,7 +33,7 @@ from api.models import (
 from api.reload import add_reload
 from api.tables import Tables
 from api.terms import TermsQuery, terms_of
-from desk import Desk, price_is_good
+from desk import Desk
 
 Keep = Callable[[Any], bool]
 
@@ -108,7 +109,7 @@ class Endpoints:
                 "data_as_of": tables.data_as_of,
                 "symbols": len(grid.symbols),
                 "instruments": len(grid.instruments),
-                "quotes_ok": int(price_is_good(judgement).sum()),
+                "quotes_ok": int(price_is_good(judgement.verdicts).sum()),
                 "exchanges_up": len(tables.up(self._desk.settings.stale_after_s)),
                 "exchanges_of": len(tables.expected),
                 "min_net_bps": tables.view.min_net_bps,

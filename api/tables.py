@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics import spreads
-from analytics.quality import Verdict
+from analytics.quality import Verdict, price_is_good
 from api.models import ExchangeRow, FundingRow, InstrumentRow, PriceRow
-from desk import Opportunity, View, price_is_good
+from desk import Opportunity, View
 from feeds.status import ExchangeStatus
 from market.models import Instrument
 from store.clock import Latency
@@ -89,7 +89,7 @@ class Tables:
     @cached_property
     def exchanges(self) -> Sequence[ExchangeRow]:
         judgement = self.view.judgement
-        good = price_is_good(judgement).sum(axis=0).tolist()
+        good = price_is_good(judgement.verdicts).sum(axis=0).tolist()
         quotes_ok = dict(zip(self.grid.exchanges, good, strict=True))
         return [
             self._exchange(status, quotes_ok.get(name, 0)) for name, status in self.status.items() if status is not None

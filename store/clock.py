@@ -7,6 +7,7 @@ exchange's time endpoint bounds the floor, so that neither a stepped clock nor a
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -125,7 +126,7 @@ class ExchangeClock:
         excess = self.excess
         if len(excess) < LATELY:
             return 0.0
-        return sorted(excess[i] for i in range(-LATELY, 0))[LATELY // 2]
+        return sorted(islice(reversed(excess), LATELY))[LATELY // 2]
 
     def recent_s(self) -> float | None:
         """Median lateness of the last few messages; None before any."""

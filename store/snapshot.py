@@ -93,6 +93,10 @@ class Snapshot:
         """Some rows only, as `index` orders them; the grid is cut likewise."""
         return replace(self, grid=self.grid.rows(index), data=self.data[:, index])
 
+    def cells(self, s: NDArray[np.intp], e: NDArray[np.intp]) -> Mapping[str, NDArray[np.float64]]:
+        """Every field of n contracts, by their positions, shape (n,) each."""
+        return dict(zip(FIELDS, self.data[:, s, e], strict=True))
+
     def age_s(self, now: float) -> Matrix:
         """Seconds since each quote was received or confirmed, shape (S, E)."""
         return now - self["received_time"]
@@ -402,7 +406,7 @@ class SnapshotStore:
                 changed[row] = min(changed.get(row, marked[row]), marked[row])
             wanted = sorted(changed.keys() | {row for row in also if row < count})
             rows = np.array(wanted, dtype=np.intp)
-            data = cells.data[rows]
+            data = cells.data.take(rows, 0)
             np.maximum(data[:, :, _LAG], self._lately(cells.grid), out=data[:, :, _LAG])
             times = self._times(cells.grid)
         told = np.array([changed.get(row, NAN) for row in wanted])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analytics.detector import Detector
-from analytics.quality import PRICE_TESTS, Limits, Verdict
+from analytics.quality import Limits, price_is_good
 from analytics.quarantine import Quarantine
 from analytics.terms import Terms
 from benchmarks.truth.books import edge_bps, executable
@@ -267,7 +267,7 @@ class World:
         judgement = self.detector.scan(now)
         self._quarantine.observe(judgement.snapshot, judgement.verdicts, self._limits, now)
         if step % SAMPLE_STEPS == 0:
-            good = (judgement.verdicts == Verdict.OK) | (judgement.verdicts > PRICE_TESTS)
+            good = price_is_good(judgement.verdicts)
             self._ring.sample(judgement.snapshot, good, now)
 
     # -- the truth ---------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import numpy as np
 
 from analytics.routes import Ints
 from analytics.spreads import row_median
-from analytics.usual import Usual
+from analytics.usual import Span, Usual
 from market.models import AssetClass, Depth, Pairing, Status
 from store.snapshot import SnapshotStore
 from tests.analytics.plain import Memory
@@ -118,6 +118,13 @@ def random_memory(store: SnapshotStore, seed: int) -> Remembered:
     mark = snapshot["mark_price"]
     mids = np.where(np.abs(snapshot["bid_price"] / 100.0 - 1.0) < 0.05, snapshot["bid_price"], np.nan)
     middle = row_median(mids)
+    marks = tuple(
+        (NOW - age, mark * rng.choice([1.0, 0.9981, 0.9979], size=shape, p=[0.94, 0.03, 0.03]), middle * wander)
+        for age, wander in (
+            (2.0, rng.choice([1.0, 0.9981, 0.9979], size=shape[0], p=[0.9, 0.05, 0.05])),
+            (0.5, 1.0),
+        )
+    )
     usual = Usual(
         grid=grid,
         time=NOW,
@@ -129,13 +136,8 @@ def random_memory(store: SnapshotStore, seed: int) -> Remembered:
         middle=np.full(shape[0], 100.0),
         anchor_time=snapshot["funding_received_time"],
         anchor_gap_s=rng.choice([np.nan, 0.2, 0.6, 3.0, 8.0], size=shape, p=[0.3, 0.02, 0.28, 0.2, 0.2]),
-        marks=tuple(
-            (NOW - age, mark * rng.choice([1.0, 0.9981, 0.9979], size=shape, p=[0.94, 0.03, 0.03]), middle * wander)
-            for age, wander in (
-                (2.0, rng.choice([1.0, 0.9981, 0.9979], size=shape[0], p=[0.9, 0.05, 0.05])),
-                (0.5, 1.0),
-            )
-        ),
+        span=Span.of(marks, shape),
+        marks=marks,
     )
     since = rng.choice(
         [np.nan, NOW - 0.02, NOW - 0.15, NOW - 3.0, NOW - 20.0], size=cube, p=[0.05, 0.2, 0.15, 0.2, 0.4]

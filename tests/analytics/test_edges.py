@@ -98,5 +98,5 @@ def test_some_rows_are_judged_as_in_the_whole_market(seed):
     rows = np.array([4, 1])
     cut = snapshot.rows(rows)
     some = edges(cut, NOW, LIMITS, Costs(), usual.rows(rows, cut.grid))
-    for name in ("legs", "pair", "entry", "cost", "promise"):
+    for name in ("legs", "pair", "entry", "cost", "promise", "mids", "middle"):
         assert same(getattr(some, name), getattr(whole, name)[rows])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from analytics.runs import BUCKET_S, LOOK_S, Recent, Runs
+from analytics.spreads import row_median
 from store.grid import Grid
 from tests.store.scripted import instrument, store_of
 
@@ -27,7 +28,7 @@ def runs() -> Runs:
 
 def look(runs: Runs, at: float, *mids: float, rows: np.ndarray = BTC, told: float = 0.0) -> Recent:
     """Look at the mids of one row, all told at one time."""
-    runs.look(rows, np.array([mids]), np.full((1, 3), NOW + told), NOW + at)
+    runs.look(rows, np.array([mids]), row_median(np.array([mids])), np.full((1, 3), NOW + told), NOW + at)
     return runs.recent(rows, NOW + at)
 
 

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from analytics.spreads import row_median
 from analytics.usual import HALF_LIFE_S, SIGMA_FLOOR_BPS, Usual, nothing_usual, observe, on_grid
 from market.models import AssetClass
 from store.snapshot import SnapshotStore
@@ -23,6 +24,11 @@ def looked(store: SnapshotStore, usual: Usual, now: float, usable: object = None
 
 def first_look(store: SnapshotStore, now: float = NOW) -> Usual:
     return looked(store, nothing_usual(store.grid, now), now)
+
+
+def move_bps(usual: Usual, marks: object, mids: object) -> np.ndarray:
+    mids = np.array(mids)
+    return usual.move_bps(np.array(marks), mids, row_median(mids))
 
 
 def quoted(bid: float, ask: float, exchange: str = "binance") -> object:
@@ -47,7 +53,7 @@ def test_before_the_first_look_nothing_is_usual(store):
     assert np.isnan(usual.spread_bps).all()
     assert np.isnan(usual.index_moved).all()
     assert same(usual.sigma_bps, [SIGMA_FLOOR_BPS])
-    assert same(usual.move_bps(store.snapshot()["mark_price"], np.array([[100.0, 100.0]])), [[0.0, 0.0]])
+    assert same(move_bps(usual, store.snapshot()["mark_price"], np.array([[100.0, 100.0]])), [[0.0, 0.0]])
 
 
 def test_an_average_begins_with_the_first_known_value(store):
@@ -110,26 +116,26 @@ def test_the_move_of_a_mark_is_the_furthest_within_three_seconds(store):
         store.write([said(mark_price=mark)])
         usual = looked(store, usual, NOW + second)
     now = np.array([[100.2, 100.0]])
-    assert usual.move_bps(now, STANDS)[0, 0] == pytest.approx(20.0)
-    assert usual.move_bps(np.array([[100.0, 100.0]]), STANDS)[0, 0] == pytest.approx((1 - 100.0 / 100.3) * 1e4)
+    assert move_bps(usual, now, STANDS)[0, 0] == pytest.approx(20.0)
+    assert move_bps(usual, np.array([[100.0, 100.0]]), STANDS)[0, 0] == pytest.approx((1 - 100.0 / 100.3) * 1e4)
 
 
 def test_a_mark_of_more_than_three_seconds_ago_is_forgotten(store):
     store.write([said(mark_price=100.0)])
     usual = first_look(store)
     store.write([said(mark_price=101.0)])
-    assert looked(store, usual, NOW + 3.0).move_bps(np.array([[101.0, 100.0]]), STANDS)[0, 0] == pytest.approx(100.0)
-    assert looked(store, usual, NOW + 3.1).move_bps(np.array([[101.0, 100.0]]), STANDS)[0, 0] == 0.0
+    assert move_bps(looked(store, usual, NOW + 3.0), np.array([[101.0, 100.0]]), STANDS)[0, 0] == pytest.approx(100.0)
+    assert move_bps(looked(store, usual, NOW + 3.1), np.array([[101.0, 100.0]]), STANDS)[0, 0] == 0.0
 
 
 def test_a_median_mid_that_runs_moves_all_marks_of_its_row(store):
     """The mid goes from 100 to 100.25, 25 bps, while no mark has said anything; three seconds later that is over."""
     usual = first_look(store)
     marks = np.array([[100.0, 100.0]])
-    assert usual.move_bps(marks, np.array([[100.25, 100.25]])) == pytest.approx(np.array([[25.0, 25.0]]))
-    assert same(usual.move_bps(marks, np.array([[math.nan, math.nan]])), [[0.0, 0.0]])
+    assert move_bps(usual, marks, np.array([[100.25, 100.25]])) == pytest.approx(np.array([[25.0, 25.0]]))
+    assert same(move_bps(usual, marks, np.array([[math.nan, math.nan]])), [[0.0, 0.0]])
     store.write([quoted(99.75, 100.75)])
-    assert same(looked(store, usual, NOW + 3.1).move_bps(marks, np.array([[100.25, 100.25]])), [[0.0, 0.0]])
+    assert same(move_bps(looked(store, usual, NOW + 3.1), marks, np.array([[100.25, 100.25]])), [[0.0, 0.0]])
 
 
 def test_a_mark_is_overdue_after_twice_its_usual_distance_and_a_second(store):
@@ -207,6 +213,8 @@ def test_what_is_known_of_a_symbol_goes_with_it_to_another_grid(store):
     assert same(moved.spread_bps, [[math.nan, math.nan], [100.0, math.nan]])
     assert same(moved.middle, [math.nan, 100.0])
     assert same(moved.marks[0][1], [[math.nan, math.nan], [100.0, 100.0]])
+    assert same(moved.span.low_mark, [[math.nan, math.nan], [100.0, 100.0]])
+    assert same(moved.span.high_middle, [math.nan, 100.0])
     assert same(moved.index_price, [[math.nan, math.nan], [100.0, 100.0]])
     assert on_grid(moved, store.grid) is moved
 
@@ -218,5 +226,5 @@ def test_rows_are_cut_in_the_order_asked_for():
     cut = usual.rows(index, store.grid.rows(index))
     assert same(cut.spread_bps, usual.spread_bps[[1, 0]])
     assert same(cut.sigma_bps, usual.sigma_bps[[1, 0]])
-    moves = cut.move_bps(np.array([[11.0, 10.0], [100.0, 100.0]]), np.array([[10.0, 10.0], [100.0, 100.0]]))
+    moves = move_bps(cut, np.array([[11.0, 10.0], [100.0, 100.0]]), np.array([[10.0, 10.0], [100.0, 100.0]]))
     assert moves == pytest.approx(np.array([[1_000.0, 0.0], [0.0, 0.0]]))  # B, whose mark was 10, then A

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 import pytest
 from fastapi.testclient import TestClient
 
-from analytics.quality import Verdict
-from desk import price_is_good
+from analytics.quality import Verdict, price_is_good
 from market.models import Depth
 from tests.api.serving import refusal, serve
 from tests.store.scripted import desk_of, funding, market_of, quote, store_of
@@ -30,7 +29,7 @@ def client() -> Iterator[TestClient]:
     desk = desk_of(market, notional=10_000.0)
     judgement = desk.view.judgement
     for i in range(40):
-        market.ring.sample(judgement.snapshot, price_is_good(judgement), now - 40 + i)
+        market.ring.sample(judgement.snapshot, price_is_good(judgement.verdicts), now - 40 + i)
     store.write([quote("okx", 100.61, 100.62, sizes=(500.0, 500.0), at=now)])
     store.watch_depth("binance", ["BTC-USDT"], [])
     store.watch_depth("okx", ["BTC-USDT"], [])
