@@ -258,11 +258,12 @@ def _fill(route: tuple[str, str, str], long: Leg, short: Leg, notional: float, l
 def routes_of(snapshot: Snapshot, now: float, found: Edges, context: Context, pairs: Pairs) -> Routes:
     """What the tests of pairs look at, of pairs with a gap."""
     usual, s, buy, sell = context.usual, pairs.symbol, pairs.buy, pairs.sell
-    anchored, mark = snapshot["funding_received_time"], snapshot["mark_price"]
-    true_at = snapshot["received_time"] - snapshot["lag_s"]
-    move = usual.move_bps(mark, found.mids, found.middle)
-    age, due = now - anchored, np.fmin(usual.anchor_due_s, context.limits.anchor_age_s)
-    worse = np.where((age - due)[s, buy] >= (age - due)[s, sell], buy, sell)
+    long, short = snapshot.cells(s, buy), snapshot.cells(s, sell)
+    anchored, other = long["funding_received_time"], short["funding_received_time"]
+    due = np.fmin(usual.anchor_due_s, context.limits.anchor_age_s)
+    long_due, short_due = due[s, buy], due[s, sell]
+    worse = now - anchored - long_due >= now - other - short_due
+    move = usual.move_bps(snapshot["mark_price"], found.mids, found.middle)
     silence, silence_due = now - snapshot.heard_at, np.fmax(PAUSES * snapshot.pause_s, SILENCE_S)
     silence_due[np.isnan(snapshot.pause_s)] = np.nan
     quieter = np.where((silence - silence_due)[buy] >= (silence - silence_due)[sell], buy, sell)
@@ -274,13 +275,13 @@ def routes_of(snapshot: Snapshot, now: float, found: Edges, context: Context, pa
         usual_exit=pairs.expected_exit,
         exit_samples=pairs.exit_samples,
         fresh=pairs.fresh,
-        basis=(mark[s, sell] / mark[s, buy] - 1.0) * spreads.BPS,
-        anchor_age=age[s, worse],
-        anchor_due=due[s, worse],
-        anchor_apart=np.abs(anchored[s, buy] - anchored[s, sell]),
+        basis=(short["mark_price"] / long["mark_price"] - 1.0) * spreads.BPS,
+        anchor_age=now - np.where(worse, anchored, other),
+        anchor_due=np.where(worse, long_due, short_due),
+        anchor_apart=np.abs(anchored - other),
         anchor_move=np.fmax(move[s, buy], move[s, sell]),
-        anchored=context.jumped[s, buy, sell] | (np.minimum(anchored[s, buy], anchored[s, sell]) >= pairs.since),
-        apart=np.abs(true_at[s, buy] - true_at[s, sell]),
+        anchored=context.jumped[s, buy, sell] | (np.minimum(anchored, other) >= pairs.since),
+        apart=np.abs(long["received_time"] - long["lag_s"] - (short["received_time"] - short["lag_s"])),
         sigma=usual.sigma_bps[s],
         told=_told(snapshot, found, usual, pairs),
         index_told=_index_told(snapshot, usual, s, buy, sell, pairs.since),
@@ -299,14 +300,8 @@ def _told(snapshot: Snapshot, found: Edges, usual: Usual, pairs: Pairs) -> Mask:
     What the others say is the median of their good mids; without two of them, either leg may be the one that died. A
     leg that has spoken since, and that the market then left behind by a good part of the gap, has to speak again.
     """
-    s, buy, sell, ask, bid, told_at = (
-        pairs.symbol,
-        pairs.buy,
-        pairs.sell,
-        pairs.buy_price,
-        pairs.sell_price,
-        snapshot.told_at(),
-    )
+    s, buy, sell, ask, bid = pairs.symbol, pairs.buy, pairs.sell, pairs.buy_price, pairs.sell_price
+    told_at = snapshot.told_at()
     beside = found.mids[s]
     n = np.arange(len(s))
     beside[n, buy] = beside[n, sell] = np.nan
