@@ -8,7 +8,6 @@ of the two mids at the touch, as everywhere. Nothing is ever made up beyond the 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, inf, isfinite
-from typing import NamedTuple
 
 from analytics.spreads import BPS
 
@@ -29,15 +28,9 @@ class Book:
     min_notional: float | None = None
 
 
-class Step(NamedTuple):
-    """A stretch of quantity over which both prices stand still.
-
-    until: coins from the start to its end. buy, sell: marginal prices. [quote per coin]
-    """
-
-    until: float
-    buy: float
-    sell: float
+# A stretch of quantity over which both prices stand still: coins from the start to its end, and the marginal prices of
+# buying and selling. [quote per coin] Many are made and soon dropped.
+Step = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,26 +86,26 @@ def _merged(asks: Side, bids: Side) -> tuple[Step, ...]:
             bid, left_bid = bids[j]
             j += 1
             continue
-        size = min(left_ask, left_bid)
+        size = left_ask if left_ask < left_bid else left_bid
         left_ask -= size
         left_bid -= size
         taken += size
-        steps.append(Step(taken, ask, bid))
+        steps.append((taken, ask, bid))
 
 
 def fill(long: Book, short: Book, quantity: float) -> Fill | None:
     """What buying and selling `quantity` coins would get; None beyond what is visible, and for nothing."""
     steps = merge(long.asks, short.bids)
-    if not steps or not 0.0 < quantity <= steps[-1].until * (1.0 + 1e-12):
+    if not steps or not 0.0 < quantity <= steps[-1][0] * (1.0 + 1e-12):
         return None
     paid = got = before = 0.0
-    for step in steps:
-        size = min(step.until, quantity) - before
+    for until, buy, sell in steps:
+        size = (until if until < quantity else quantity) - before
         if size <= 0.0:
             break
-        paid += size * step.buy
-        got += size * step.sell
-        before = step.until
+        paid += size * buy
+        got += size * sell
+        before = until
     mid = mean_mid(long, short)
     return Fill(quantity, quantity * mid, paid / quantity, got / quantity, (got - paid) / quantity / mid * BPS)
 
@@ -129,15 +122,15 @@ def capacity(long: Book, short: Book, least_bps: float) -> Fill | None:
         return None
     least = least_bps / BPS * mid  # quote per coin
     surplus = before = quantity = 0.0
-    for step in steps:
-        gain = step.sell - step.buy - least
-        size = step.until - before
+    for until, buy, sell in steps:
+        gain = sell - buy - least
+        size = until - before
         if surplus + gain * size < 0.0:
             # Within this stretch the average falls to the threshold: surplus + gain * x = 0.
             quantity = before + surplus / -gain
             break
         surplus += gain * size
-        before = quantity = step.until
+        before = quantity = until
     return fill(long, short, quantity) if quantity > 0.0 else None
 
 
@@ -145,22 +138,22 @@ def gainful(long: Book, short: Book, least_bps: float) -> float:
     """Coins of which each one still gains `least_bps`: where the next one would not, it is better left. [coins]"""
     least = least_bps / BPS * mean_mid(long, short)
     quantity = 0.0
-    for step in merge(long.asks, short.bids):
-        if not step.sell - step.buy >= least:
+    for until, buy, sell in merge(long.asks, short.bids):
+        if not sell - buy >= least:
             break
-        quantity = step.until
+        quantity = until
     return quantity
 
 
 def visible(long: Book, short: Book) -> float:
     """Coins up to which both books are visible."""
     steps = merge(long.asks, short.bids)
-    return steps[-1].until if steps else 0.0
+    return steps[-1][0] if steps else 0.0
 
 
 def curve(long: Book, short: Book, points: int = 40) -> list[Fill]:
     """Average gross edge against size: at every end of a level, thinned to about `points`, up to the visible end."""
-    ends = [step.until for step in merge(long.asks, short.bids)]
+    ends = [until for until, _, _ in merge(long.asks, short.bids)]
     if len(ends) > points:
         ends = [ends[round(k * (len(ends) - 1) / (points - 1))] for k in range(points)]
     found = (fill(long, short, quantity) for quantity in dict.fromkeys(ends))

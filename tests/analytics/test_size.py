@@ -26,7 +26,7 @@ SHORT = Book(bids=[(101.5, 1.0), (101.25, 4.0), (100.0, 2.0)], asks=[(102.5, 9.0
 
 def test_both_ladders_are_walked_for_the_same_coins():
     """Ends at 1 (S), 2 (L), 5 (both), 7 (S ends): prices stand still in between."""
-    assert [(step.until, step.buy, step.sell) for step in merge(LONG.asks, SHORT.bids)] == [
+    assert list(merge(LONG.asks, SHORT.bids)) == [
         (1.0, 100.5, 101.5),
         (2.0, 100.5, 101.25),
         (5.0, 101.0, 101.25),
