@@ -22,7 +22,8 @@ from market.models import Depth, Instrument, MarketWord, Status
 
 DEFAULT_CAP = 20  # books watched at a time on one exchange
 LEAVE_S, LEAVE_WITHIN_S = 1.0, 5.0  # a socket whose last topic was given up is closed once it says nothing for a while
-STUCK_S = 6.0  # a book out of step for this long is asked for once more; a session does so every 5 s at most
+STUCK_S = 6.0  # a book that is not there for this long is asked for once more, and again after twice as long each time
+LONGEST_STUCK_S = 600.0
 NAMED = 5  # symbols named in one line of the log
 
 OpenSession = Callable[[Exchange, ConnectionPlan, Sequence[str], Listener], Session]
@@ -40,7 +41,7 @@ class DepthSink(Protocol):
         ...
 
     def stuck_depth(self, exchange: str, before: float) -> Sequence[str]:
-        """The symbols whose books have been resyncing or lost since before a time, epoch s."""
+        """The symbols whose books have been waited for, resyncing or lost since before a time, epoch s."""
         ...
 
 
@@ -117,7 +118,7 @@ class DepthWatch:
         self._frames_before = 0
         self._numbers = count(1)
         self._beyond: tuple[str, ...] = ()
-        self._asked_again: dict[str, float] = {}  # when, epoch s
+        self._asked_again: dict[str, tuple[float, float]] = {}  # when, epoch s, and how long to wait for the next time
 
     @property
     def connections(self) -> list[Connection]:
@@ -207,7 +208,6 @@ class DepthWatch:
 
     def _drop(self, symbol: str) -> None:
         del self._watched[symbol]
-        self._asked_again.pop(symbol, None)
         for topic in [topic for topic, owner in self.topics.items() if owner == symbol]:
             del self.topics[topic]
             carrier = self._carriers.pop(topic, None)
@@ -261,14 +261,17 @@ class DepthWatch:
             self._sink.mark_depth(self._exchange.name, symbols, state)
 
     def tend(self) -> None:
-        """Ask once more for books that stay out of step. To be called from time to time."""
+        """Ask once more for books that do not come or stay out of step. To be called from time to time."""
         if not self._carriers:
             return
         now = time.time()
-        for symbol in self._sink.stuck_depth(self._exchange.name, now - STUCK_S):
-            if now - self._asked_again.get(symbol, 0.0) < STUCK_S:
+        stuck = self._sink.stuck_depth(self._exchange.name, now - STUCK_S)
+        self._asked_again = {symbol: asked for symbol, asked in self._asked_again.items() if symbol in stuck}
+        for symbol in stuck:
+            asked, wait_s = self._asked_again.get(symbol, (0.0, STUCK_S))
+            if now - asked < wait_s:
                 continue
-            self._asked_again[symbol] = now
+            self._asked_again[symbol] = now, min(2 * wait_s, LONGEST_STUCK_S)
             for topic, carrier in self._carriers.items():
                 if self.topics.get(topic) == symbol and carrier.session is not None:
                     # The decoder is not reset: it waits for a whole book already, and passes over changes till then.

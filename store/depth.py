@@ -112,12 +112,14 @@ class DepthStore:
         return self._ladders.get((exchange, symbol))
 
     def stuck(self, exchange: str, before: float) -> tuple[str, ...]:
-        """The symbols of an exchange whose books have been out of step or lost since before a time."""
+        """The symbols of an exchange whose books have been waited for, out of step or lost since before a time."""
         with self._lock:
             return tuple(
                 ladder.symbol
                 for ladder in self._ladders.values()
-                if ladder.exchange == exchange and ladder.state in ("resyncing", "lost") and ladder.since < before
+                if ladder.exchange == exchange
+                and ladder.state in ("waiting", "resyncing", "lost")
+                and ladder.since < before
             )
 
 

@@ -366,7 +366,7 @@ class SnapshotStore:
         self.depths.mark(exchange, symbols, state, time.time())
 
     def stuck_depth(self, exchange: str, before: float) -> Sequence[str]:
-        """The symbols whose books have been resyncing or lost since before a time, epoch s."""
+        """The symbols whose books have been waited for, resyncing or lost since before a time, epoch s."""
         return self.depths.stuck(exchange, before)
 
     # -- reading -----------------------------------------------------------------------------------------------

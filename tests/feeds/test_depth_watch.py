@@ -334,3 +334,36 @@ def test_a_book_that_stays_out_of_step_is_asked_for_again(monkeypatch):
             await until(lambda: len([row for _, row in server.requests if "depth:BTC" in row["topics"]]) >= asked + 2)
 
     asyncio.run(scenario())
+
+
+class Forgetful(Server):
+    """Confirms a book and does not bring it."""
+
+    remembers = False
+
+    def _answer(self, message: dict[str, object], topics: set[str]) -> dict[str, object]:
+        answer = super()._answer(message, topics)
+        if not self.remembers:
+            topics.discard("depth:BTC")
+        return answer
+
+
+def test_a_book_that_never_came_is_asked_for_again_ever_more_seldom(monkeypatch):
+    """Quotes flow on the same socket all the while."""
+    monkeypatch.setattr("feeds.depth.STUCK_S", 0.5)
+
+    def asked(server: Server) -> list[float]:
+        return [when for when, row in server.requests if row["op"] == "sub" and "depth:BTC" in row["topics"]]
+
+    async def scenario():
+        server = Forgetful()
+        async with server.running(), running(server) as (feed, store):
+            feed.depth.want(["BTC-USDT"])
+            await until(lambda: len(asked(server)) == 4)
+            assert state(store, "BTC") == "waiting"
+            _, second, third, fourth = asked(server)
+            assert fourth - third > 1.2 * (third - second)
+            server.remembers = True
+            await until(lambda: state(store, "BTC") == "live")
+
+    asyncio.run(scenario())

@@ -78,6 +78,7 @@ def test_an_older_book_never_follows_a_newer_one_but_a_stepped_clock_is_believed
 def test_marks_last_until_the_next_good_book(store):
     store.mark("bybit", ["BTC-USDT"], "lost", NOW)
     assert ladder(store).state == "waiting"  # nothing was there to be lost
+    assert store.stuck("bybit", NOW + 1) == ("BTC-USDT",)
     store.write(book())
     store.mark("bybit", ["BTC-USDT"], "resyncing", NOW + 1)
 
