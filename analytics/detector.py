@@ -364,6 +364,17 @@ class Detector:
         for s, b, e, since, code, gap, actionable, net, gross, size, notional, cost, hope in columns:
             symbol, buy, sell = route = symbols[s], exchanges[b], exchanges[e]
             verdict = _VERDICTS[code]
+            if gap and hope:
+                for contract in ((buy, symbol), (sell, symbol)):
+                    last, most = self._wanted.get(contract, (now, -np.inf))
+                    self._wanted[contract] = now, max(gross - cost, most) if last == now else gross - cost
+            if (
+                gap
+                and verdict is Verdict.OK
+                and route in episodes.open
+                and self._told(route, (since, net, gross, size), now)
+            ):
+                continue  # it is another exchange that has changed
             if gap:
                 self.candidates[route] = Candidate(
                     symbol, buy, sell, since, now, verdict, actionable, net, gross, size, notional
@@ -373,14 +384,20 @@ class Detector:
                     due = self._gaps.clean[row, b, e] + self.limits.reaction_s
                     if due > now - ROUNDED_S:  # else it is its exchange that is waited for
                         self._due[row] = min(due, self._due[row])
-            if gap and hope:
-                for contract in ((buy, symbol), (sell, symbol)):
-                    last, most = self._wanted.get(contract, (now, -np.inf))
-                    self._wanted[contract] = now, max(gross - cost, most) if last == now else gross - cost
             if route in episodes.open or (gap and verdict in (Verdict.OK, Verdict.UNCONFIRMED)):
                 if not gap:  # what its exit is expected to earn does not keep open what the touch has lost
                     net = min(net, gross - cost)
                 episodes.observe(Look(symbol, buy, sell, now, since, verdict, net, gross, size, notional))
+
+    def _told(self, route: Route, figures: tuple[float, float, float, float], now: float) -> bool:
+        """Whether all that there is to be said of an opportunity has just been said."""
+        told = self.candidates.get(route)
+        return (
+            told is not None
+            and told.verdict is Verdict.OK
+            and now - told.time < LOOK_AGAIN_S
+            and (told.since, told.net_bps, told.gross_bps, told.size) == figures
+        )
 
     def _note_refused(self, snapshot: Snapshot, rows: Ints, codes: Codes, found: Edges, now: float) -> None:
         """Keep the candidates that their quotes refuse, where the reason is new, and drop those that are none."""

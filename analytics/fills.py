@@ -78,7 +78,7 @@ def fillable(long: sizes.Book, short: sizes.Book, notional: float, least_bps: fl
         walk_bps=NAN if filled is None else filled.edge_bps - touch,
         notional=quantity * mid,
         gainful=gainful * mid,
-        capacity=0.0 if capacity is None else capacity.notional,
+        capacity=capacity * mid,
         behind_bps=NAN
         if touch_only
         else max(sizes.next_level_gap_bps(long.asks, True), sizes.next_level_gap_bps(short.bids, False)),

@@ -110,16 +110,16 @@ def fill(long: Book, short: Book, quantity: float) -> Fill | None:
     return Fill(quantity, quantity * mid, paid / quantity, got / quantity, (got - paid) / quantity / mid * BPS)
 
 
-def capacity(long: Book, short: Book, least_bps: float) -> Fill | None:
-    """The largest fill whose average gross edge is still at least `least_bps`; None if the touch is already below it.
+def capacity(long: Book, short: Book, least_bps: float) -> float:
+    """The most coins whose average gross edge is still at least `least_bps`; 0 if the touch is already below it.
 
     The average edge never rises with size, so the first stretch that pulls it below the threshold ends the search.
     Lots are ignored here: `tradable` rounds.
     """
     mid = mean_mid(long, short)
     steps = merge(long.asks, short.bids)
-    if not steps or not isfinite(mid):
-        return None
+    if not isfinite(mid):
+        return 0.0
     least = least_bps / BPS * mid  # quote per coin
     surplus = before = quantity = 0.0
     for until, buy, sell in steps:
@@ -131,7 +131,7 @@ def capacity(long: Book, short: Book, least_bps: float) -> Fill | None:
             break
         surplus += gain * size
         before = quantity = until
-    return fill(long, short, quantity) if quantity > 0.0 else None
+    return quantity
 
 
 def gainful(long: Book, short: Book, least_bps: float) -> float:

@@ -128,6 +128,21 @@ def test_a_gap_that_stands_is_looked_at_four_times_a_second(market):
         assert found.time == NOW + judged_at
 
 
+def test_an_opportunity_is_told_again_when_a_leg_of_it_changes_and_not_when_another_exchange_does(market):
+    market.bid(1.0, 101.0, "okx")
+    market.step(1.2)
+    route = ("BTC-USDT", "binance", "okx")
+    looks = market.detector.episodes.open[route].looks
+    market.bid(1.25, 100.005, "bybit")
+    assert market.step(1.25) == 1
+    assert market.candidate("binance", "okx").time == NOW + 1.2
+    assert market.detector.episodes.open[route].looks == looks
+    market.bid(1.3, 101.1, "okx")
+    assert market.step(1.3) == 1
+    assert market.candidate("binance", "okx").time == NOW + 1.3
+    assert market.detector.episodes.open[route].looks == looks + 1
+
+
 def test_a_mark_is_looked_at_once_something_hangs_on_it(market):
     """In a market without gaps marks change nothing; of one with a gap they may end it."""
     marked(market, 0.5)
@@ -136,9 +151,6 @@ def test_a_mark_is_looked_at_once_something_hangs_on_it(market):
     market.step(1.2)
     marked(market, 1.25)
     assert market.step(1.25) == 1
-    found = market.candidate("binance", "okx")
-    assert found is not None
-    assert found.time == NOW + 1.25
     market.bid(1.3, 100.0, "okx")
     market.step(1.3)
     market.step(1.9)  # the episode is over

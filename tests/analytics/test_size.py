@@ -55,23 +55,19 @@ def test_nothing_is_made_up_beyond_the_visible_book():
 def test_capacity_ends_where_the_average_meets_the_threshold():
     """Gains per coin: 1, 0.75, 0.25, -3. After 5 coins 2.5 are won; 0.25 per coin on average is met at x coins of the
     last stretch: (2.5 - 3x) / (5 + x) = 0.25, x = 5/13."""
-    found = capacity(LONG, SHORT, 0.25 / 101 * 1e4)
+    found = fill(LONG, SHORT, capacity(LONG, SHORT, 0.25 / 101 * 1e4))
     assert found is not None
     assert found.quantity == pytest.approx(5 + 5 / 13)
     assert found.edge_bps == pytest.approx(0.25 / 101 * 1e4)
 
 
 def test_capacity_of_a_touch_below_the_threshold_is_none_and_of_an_ample_book_all_of_it():
-    assert capacity(LONG, SHORT, 1.01 / 101 * 1e4) is None
-    found = capacity(LONG, SHORT, -1e4)
-    assert found is not None
-    assert found.quantity == 7.0
+    assert capacity(LONG, SHORT, 1.01 / 101 * 1e4) == 0.0
+    assert capacity(LONG, SHORT, -1e4) == 7.0
 
 
 def test_capacity_of_the_touch_exactly_at_the_threshold_is_its_stretch():
-    found = capacity(LONG, SHORT, 1.0 / 101 * 1e4 * (1 - 1e-12))
-    assert found is not None
-    assert found.quantity == pytest.approx(1.0)
+    assert capacity(LONG, SHORT, 1.0 / 101 * 1e4 * (1 - 1e-12)) == pytest.approx(1.0)
 
 
 def random_book(chance: random.Random, price: float) -> Book:
@@ -122,12 +118,11 @@ def test_capacity_equals_brute_force_on_random_ladders(seed):
     for _ in range(100):
         long, short = random_book(chance, 100.0), random_book(chance, 100.0 + chance.uniform(-0.5, 2.5))
         least = chance.uniform(-20.0, 120.0)
-        found = capacity(long, short, least)
+        quantity = capacity(long, short, least)
         wanted = brute_force(long, short, least)
-        quantity = 0.0 if found is None else found.quantity
         assert quantity == pytest.approx(wanted, rel=1e-6, abs=1e-9)
         inside += 0.0 < wanted < visible(long, short)
-        if found is not None:
+        if found := fill(long, short, quantity):
             assert found.edge_bps >= least - 1e-6
     assert inside > 15
 
@@ -195,7 +190,7 @@ def test_a_level_of_unknown_size_fills_nothing(spoilt):
     legs = (unknown, SHORT) if spoilt == 0 else (LONG, unknown)
     assert merge(legs[0].asks, legs[1].bids) == ()
     assert visible(*legs) == gainful(*legs, 0.0) == 0.0
-    assert capacity(*legs, 0.0) is None
+    assert capacity(*legs, 0.0) == 0.0
 
 
 def test_the_gap_behind_the_touch():
