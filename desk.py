@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 BEAT_WITHIN_S = 1.5  # a feed thread that has not been heard for this long is stuck, and its quotes with it
 LOOK_S = 30.0  # an order book is watched for this long after the last look at it
-DETECT_EVERY_S, DETECT_WITHIN_S = 0.002, 0.02
+DETECT_EVERY_S, DETECT_WITHIN_S = 0.001, 0.02
 PAUSE_S = 0.02  # the longest that a portion of the look at everything waits for what has changed
 DELAYS = 20_000  # detection delays that are remembered
 PAIRS_AT_ONCE = 60  # put into words and numbers

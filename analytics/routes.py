@@ -138,14 +138,14 @@ def judge_routes(
     limits, verdict = context.limits, pairs.verdict.copy()
     at = np.flatnonzero(pairs.gap)
     if at.size:
-        routes = routes_of(snapshot, now, found, context, pairs.ordered(at))
-        verdict[at] = first_reasons(routes, limits, TESTS_BEFORE_BOOKS)
-        kept = verdict[at] == OK
-        routes, at = routes.some(kept), at[kept]
-    if at.size:
-        pairs = _walked(snapshot, context, pairs, at)
-        routes = replace(routes, gainful=pairs.gainful[at], behind=pairs.behind[at])
-        verdict[at] = first_reasons(routes, limits, TESTS_WITH_BOOKS)
+        gaps = pairs if at.size == len(pairs) else pairs.ordered(at)
+        routes = routes_of(snapshot, now, found, context, gaps)
+        verdict[at] = reasons = first_reasons(routes, limits, TESTS_BEFORE_BOOKS)
+        left = reasons == OK
+        if left.any():
+            pairs = _walked(snapshot, context, pairs, at[left])
+            routes = replace(routes, gainful=pairs.gainful[at], behind=pairs.behind[at])
+            verdict[at] = np.where(left, first_reasons(routes, limits, TESTS_WITH_BOOKS), reasons)
     with np.errstate(invalid="ignore"):
         worth = (pairs.size > 0.0) & (pairs.net >= context.terms.min_net_bps)
     return replace(pairs, verdict=verdict, actionable=pairs.gap & (verdict == OK) & worth)

@@ -61,11 +61,6 @@ class Routes:
     def __len__(self) -> int:
         return len(self.gross)
 
-    def some(self, kept: Mask) -> "Routes":
-        """The same of some pairs only."""
-        columns = {name: getattr(self, name)[kept] for name in self.__dataclass_fields__ if name != "least"}
-        return Routes(least=self.least, **columns)
-
 
 def stale_leg(routes: Routes, _limits: Limits) -> Mask:
     """The others moved away from a quote that has said nothing since: it may have died."""
