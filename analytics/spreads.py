@@ -94,7 +94,8 @@ def median_exit_bps(long_quotes: Array, short_quotes: Array) -> tuple[Array, Arr
     Returns:
         The medians, shape (n,), NaN where there is no sample, and the number of samples behind each.
     """
-    mean_mid = (long_quotes.mean(axis=2) + short_quotes.mean(axis=2)) / 2.0
+    long_mid, short_mid = (mid_price(quotes[..., 0], quotes[..., 1]) for quotes in (long_quotes, short_quotes))
+    mean_mid = (long_mid + short_mid) / 2.0
     exits = (long_quotes[..., 0] - short_quotes[..., 1]) / mean_mid * BPS
     return row_median(exits), np.sum(~np.isnan(exits), axis=1).astype(float)
 
