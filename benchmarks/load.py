@@ -34,6 +34,7 @@ def holds(flow: Flow) -> bool:
 
 
 def _told(flow: Flow, seconds: float) -> dict[str, object]:
+    missing = ", ".join(f"{row['lost']} of {row['exchange']}" for row in flow.rows if row["lost"])
     return {
         "asked": f"{flow.rate:,.0f} for {seconds:.0f} s",
         "frames_per_s": flow.frames_per_s,
@@ -43,7 +44,7 @@ def _told(flow: Flow, seconds: float) -> dict[str, object]:
         "app_cpu": flow.app_cpu,
         "market_cpu": flow.market_cpu,
         "idle": flow.idle,
-        "": "holds" if holds(flow) else "does not hold",
+        "": "holds" if holds(flow) else f"does not hold{missing and f': {missing} lost'}",
     }
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.flow import Flow
-from benchmarks.load import find, holds, lag_ms
+from benchmarks.load import _told, find, holds, lag_ms
 
 
 def flow(rate: float, *, lost: int = 0, p99_ms: float = 20.0) -> Flow:
@@ -53,3 +53,8 @@ def test_a_relay_is_late_by_nature():
 )
 def test_rates_are_tried_from_below(briefly, lasting, tried):
     assert [row.rate for row, _ in find(Bench(briefly, lasting), 2_000.0, 300.0)] == tried
+
+
+def test_what_does_not_hold_names_who_lost_frames():
+    assert _told(flow(100.0, lost=3), 40.0)[""] == "does not hold: 3 of okx lost"
+    assert _told(flow(100.0, p99_ms=1_000.0), 40.0)[""] == "does not hold"
