@@ -262,7 +262,7 @@ class DepthWatch:
 
     def tend(self) -> None:
         """Ask once more for books that do not come or stay out of step. To be called from time to time."""
-        if not self._carriers:
+        if not self.topics:
             return
         now = time.time()
         stuck = self._sink.stuck_depth(self._exchange.name, now - STUCK_S)
@@ -272,11 +272,18 @@ class DepthWatch:
             if now - asked < wait_s:
                 continue
             self._asked_again[symbol] = now, min(2 * wait_s, LONGEST_STUCK_S)
-            for topic, carrier in self._carriers.items():
-                if self.topics.get(topic) == symbol and carrier.session is not None:
+            for topic in [topic for topic, owner in self.topics.items() if owner == symbol]:
+                carrier = self._carriers.get(topic) or self._companion(topic)
+                if carrier is not None and carrier.session is not None:
                     # The decoder is not reset: it waits for a whole book already, and passes over changes till then.
                     carrier.unsubscribe((topic,))
                     carrier.subscribe((topic,))
+
+    def _companion(self, topic: str) -> Connection | None:
+        """The connection of quotes that a book comes with; None where it is the quote, too, which others watch for."""
+        if self._exchange.symbols_of((topic,), self._watched.values()):
+            return None
+        return next((connection for connection in self._quotes if topic in connection.topics), None)
 
 
 class _DepthOnly:

@@ -39,6 +39,7 @@ class Examplex:
 
     depth_pool = "quotes"
     exclusive = False  # whether a book takes the quote's place on a socket
+    books_come = False  # whether books come with the quotes, wished for or not
 
     title = "Examplex"
     closed_since = None
@@ -71,7 +72,7 @@ class Examplex:
         pools: dict[str, list[str]] = {}
         if (channels or trading) and not (deep and (self.exclusive or set(channels) == {"depth"})):
             pools["quotes"] = list(trading)
-        if deep:
+        if deep or (self.books_come and channels):
             pools.setdefault(self.depth_pool, []).extend(f"depth:{name}" for name in trading)
         return [self._plan(pool, tuple(topics)) for pool, topics in pools.items()]
 

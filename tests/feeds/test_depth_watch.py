@@ -17,12 +17,19 @@ from store.snapshot import SnapshotStore
 
 @contextlib.asynccontextmanager
 async def running(
-    server: Server, *, cap: int = 20, pool: str = "quotes", exclusive: bool = False, every_s: float = 60.0, **plan
+    server: Server,
+    *,
+    cap: int = 20,
+    pool: str = "quotes",
+    exclusive: bool = False,
+    books_come: bool = False,
+    every_s: float = 60.0,
+    **plan,
 ) -> AsyncIterator[tuple[ExchangeFeed, SnapshotStore]]:
     """A live feed of the made-up exchange with a real store."""
     store = SnapshotStore(["examplex"])
     exchange = Examplex(server.url, server.rest, **plan)
-    exchange.depth_pool, exchange.exclusive = pool, exclusive
+    exchange.depth_pool, exchange.exclusive, exchange.books_come = pool, exclusive, books_come
     feed = ExchangeFeed(exchange, store, catalogue_every_s=every_s, depth_cap=cap)
     task = asyncio.create_task(feed.run())
     try:
@@ -348,12 +355,32 @@ class Forgetful(Server):
         return answer
 
 
+def asked(server: Server) -> list[float]:
+    """When the book of BTC was asked for."""
+    return [when for when, row in server.requests if row["op"] == "sub" and "depth:BTC" in row["topics"]]
+
+
+def test_a_book_that_comes_with_the_quotes_is_asked_for_again_if_it_does_not(monkeypatch):
+    """No quote is missing by which the dead subscription could be noticed."""
+    monkeypatch.setattr("feeds.depth.STUCK_S", 0.5)
+
+    async def scenario():
+        server = Forgetful()
+        async with server.running(), running(server, books_come=True) as (feed, store):
+            feed.depth.want(["BTC-USDT", "ETH-USDT"])
+            await until(lambda: state(store, "ETH") == "live")
+            await until(lambda: len(asked(server)) == 2)
+            assert state(store, "BTC") == "waiting"
+            server.remembers = True
+            await until(lambda: state(store, "BTC") == "live")
+            assert not any("depth:ETH" in row["topics"] for _, row in server.requests if row["op"] == "unsub")
+
+    asyncio.run(scenario())
+
+
 def test_a_book_that_never_came_is_asked_for_again_ever_more_seldom(monkeypatch):
     """Quotes flow on the same socket all the while."""
     monkeypatch.setattr("feeds.depth.STUCK_S", 0.5)
-
-    def asked(server: Server) -> list[float]:
-        return [when for when, row in server.requests if row["op"] == "sub" and "depth:BTC" in row["topics"]]
 
     async def scenario():
         server = Forgetful()
