@@ -271,10 +271,10 @@ class DepthWatch:
             asked, wait_s = self._asked_again.get(symbol, (0.0, STUCK_S))
             if now - asked < wait_s:
                 continue
-            self._asked_again[symbol] = now, min(2 * wait_s, LONGEST_STUCK_S)
             for topic in [topic for topic, owner in self.topics.items() if owner == symbol]:
                 carrier = self._carriers.get(topic) or self._companion(topic)
                 if carrier is not None and carrier.session is not None:
+                    self._asked_again[symbol] = now, min(2 * wait_s, LONGEST_STUCK_S)
                     # The decoder is not reset: it waits for a whole book already, and passes over changes till then.
                     carrier.unsubscribe((topic,))
                     carrier.subscribe((topic,))

@@ -324,6 +324,11 @@ def test_a_book_in_the_units_of_another_contract_is_forgotten():
     asyncio.run(scenario())
 
 
+def asked(server: Server) -> list[float]:
+    """When the book of BTC was asked for."""
+    return [when for when, row in server.requests if row["op"] == "sub" and "depth:BTC" in row["topics"]]
+
+
 def test_a_book_that_stays_out_of_step_is_asked_for_again(monkeypatch):
     """A session asks again every five seconds at most: a second gap within them would never be mended."""
     monkeypatch.setattr("feeds.depth.STUCK_S", 0.5)
@@ -337,8 +342,8 @@ def test_a_book_that_stays_out_of_step_is_asked_for_again(monkeypatch):
                 server.skipped += 1
                 await until(lambda gap=gap: feed.gaps == gap)
             assert state(store, "BTC") == "resyncing"
-            asked = len([message for _, message in server.requests if "depth:BTC" in message["topics"]])
-            await until(lambda: len([row for _, row in server.requests if "depth:BTC" in row["topics"]]) >= asked + 2)
+            times = len(asked(server))
+            await until(lambda: len(asked(server)) > times)
 
     asyncio.run(scenario())
 
@@ -355,9 +360,24 @@ class Forgetful(Server):
         return answer
 
 
-def asked(server: Server) -> list[float]:
-    """When the book of BTC was asked for."""
-    return [when for when, row in server.requests if row["op"] == "sub" and "depth:BTC" in row["topics"]]
+def test_a_book_is_not_asked_for_the_more_seldom_while_its_socket_is_down(monkeypatch):
+    """What could not be asked costs no patience: it is asked as soon as there is a socket."""
+    monkeypatch.setattr("feeds.depth.STUCK_S", 3.0)
+
+    async def scenario():
+        server = Forgetful()
+        async with server.running(), running(server) as (feed, _):
+            feed.depth.want(["BTC-USDT"])
+            await until(lambda: len(asked(server)) == 1)
+            (carrier,) = set(feed.depth._carriers.values())
+            session, carrier.session = carrier.session, None
+            await asyncio.sleep(3.2)
+            feed.depth.tend()
+            carrier.session = session
+            feed.depth.tend()
+            await until(lambda: len(asked(server)) == 2, timeout_s=4.0)
+
+    asyncio.run(scenario())
 
 
 def test_a_book_that_comes_with_the_quotes_is_asked_for_again_if_it_does_not(monkeypatch):
