@@ -1,6 +1,7 @@
 """Collects raw frames of every connection from the simulated market, to be decoded over and over."""
 
 import asyncio
+import contextlib
 import itertools
 import time
 from collections import defaultdict
@@ -61,13 +62,9 @@ async def _collect(rest: RestClient, into: Collected, plan: ConnectionPlan) -> l
     for poll in plan.polls:  # before the frames, which an answer from after them would make old
         into.answers.append((poll.request.purpose, (await rest.fetch(poll.request)).body))
     asking = asyncio.create_task(ask())
-    until = time.monotonic() + COLLECT_S
-    while (left := until - time.monotonic()) > 0.0:
-        try:
-            frame = await asyncio.wait_for(transport.receive(), left)
-            raw.append((time.time(), frame))
-        except TimeoutError:
-            break
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(COLLECT_S):
+            await transport.read(lambda frame: raw.append((time.time(), frame)))
     asking.cancel()
     await transport.close()
     decoder = into.decoder()

@@ -40,10 +40,20 @@ def _blast(pipe: Pipe, frames: list[bytes]) -> None:
 async def _bare(url: str, library: SocketLibrary) -> float:
     socket = await open_transport(url, library=library)
     await socket.send("go")
+    count, whole = 0, asyncio.Event()
+
+    def take(_frame: bytes) -> None:
+        nonlocal count
+        count += 1
+        if count == FRAMES:
+            whole.set()
+
     start = time.perf_counter()
-    for _ in range(FRAMES):
-        await socket.receive()
+    reading = asyncio.create_task(socket.read(take))
+    await whole.wait()
     elapsed = time.perf_counter() - start
+    reading.cancel()
+    await asyncio.wait((reading,))
     await socket.close()
     return elapsed
 

@@ -32,7 +32,6 @@ WATCH_EVERY_S = 0.25
 QUIET_MEANS = 6.0  # silent for this many usual gaps between frames is suspicious
 QUIET_AT_LEAST_S = 1.0
 KNOWN_FRAMES = 20  # what it takes to know the pace of a socket
-YIELD_EVERY = 200  # frames between two looks at the rest of the loop, when the socket never runs dry
 IN_FLIGHT_S = 1.0  # for so long after a topic was asked for again, changes of before may still come
 RESYNC_EVERY_S = 5.0  # a topic that loses its thread again and again is not asked for again and again
 REFUSALS_IN_A_ROW = 3  # with none confirmed between them, and half of the topics refused: it is the socket, not a topic
@@ -117,11 +116,11 @@ class Session:
         self._listener = listener
         self._recording = recording
         self._library = library
-        self._transport: Transport | None = None
         self._asked = False
         self._ids = itertools.count(1)
         self._pending: dict[str, tuple[str, ...]] = {}
         self._outbox: asyncio.Queue[tuple[tuple[str, ...], bool]] = asyncio.Queue()
+        self._replies: asyncio.Queue[str] = asyncio.Queue()
         self._asked_again: dict[str, float] = {}  # by topic, monotonic s; infinity until it is sent
         self._to_resync: set[str] = set()
         self._doubt = False
@@ -177,7 +176,7 @@ class Session:
         if self.plan.handshake is not None:
             answer = await self._rest.fetch(self.plan.handshake)
             self.plan = self.exchange.dial(self.plan, answer.body)
-        transport = self._transport = await dial(self.plan, self._library)
+        transport = await dial(self.plan, self._library)
         try:
             self._enter("subscribing")
             self._opened_at = time.monotonic()
@@ -185,6 +184,7 @@ class Session:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._read(transport))
                 group.create_task(self._send_requests(transport))
+                group.create_task(self._send_replies(transport))
                 group.create_task(self._watch())
                 if self.plan.heartbeat.message is not None:
                     group.create_task(self._beat(transport, self.plan.heartbeat.message))
@@ -250,6 +250,11 @@ class Session:
             await self._send(transport, message)
             await asyncio.sleep(1.0 / self.plan.messages_per_s)
 
+    async def _send_replies(self, transport: Transport) -> None:
+        """Answer what the exchange asks, at once: it would close the socket."""
+        while True:
+            await self._send(transport, await self._replies.get())
+
     async def _send(self, transport: Transport, message: str) -> None:
         if self._recording:
             self._listener.on_frame(self, "out", self.plan.url, message, time.time(), "")
@@ -263,24 +268,24 @@ class Session:
     # -- reading -----------------------------------------------------------------------------------------------
 
     async def _read(self, transport: Transport) -> None:
-        receive, feed, listener, clock = transport.receive, self.decoder.feed, self._listener, time.time
-        while True:
-            frame = await receive()
+        feed, listener, clock, recording = self.decoder.feed, self._listener, time.time, self._recording
+
+        def take(frame: bytes) -> None:
             now = clock()
             self.frames += 1
-            if self._recording:
+            if recording:
                 listener.on_frame(self, "in", self.plan.url, frame, now, "")
             try:
                 words = feed(frame, now)
             except FeedError as error:
-                await self._take_error(error, frame)
-                continue
+                self._take_error(error, frame)
+                return
             if words:
-                await self._take(words, now)
-            if self.frames % YIELD_EVERY == 0:
-                await asyncio.sleep(0)
+                self._take(words, now)
 
-    async def _take(self, words: Sequence[Word], now: float) -> None:
+        await transport.read(take)
+
+    def _take(self, words: Sequence[Word], now: float) -> None:
         for word in words:
             if type(word) in _CONTROL:
                 break
@@ -297,9 +302,9 @@ class Session:
             return
         market = [word for word in words if type(word) not in _CONTROL]
         for word in words:
-            await self._obey(word)
+            self._obey(word)
         if market:
-            await self._take(market, now)
+            self._take(market, now)
 
     def _flowing(self) -> None:
         if self.quiet:
@@ -310,13 +315,13 @@ class Session:
             self._enter("live")
             self.ready.set()
 
-    async def _obey(self, word: Word) -> None:
+    def _obey(self, word: Word) -> None:
         match word:
             case Ack(request_id=request_id) if request_id is not None:
                 self._refusals = self._refused_in_a_row = 0
                 self._pending.pop(request_id, None)
-            case Reply(message=message) if self._transport is not None:
-                await self._send(self._transport, message)
+            case Reply(message=message):
+                self._replies.put_nowait(message)
             case Resync():
                 self._resync(word)
             case Closing(reason=reason):
@@ -358,7 +363,7 @@ class Session:
         if due:
             self.subscribe_again(due)
 
-    async def _take_error(self, error: FeedError, frame: bytes | str) -> None:
+    def _take_error(self, error: FeedError, frame: bytes | str) -> None:
         self._listener.on_feed_error(self, error, frame)
         if isinstance(error, BadPayload):
             self._doubt, self._unreadable_at = True, time.monotonic()

@@ -5,13 +5,13 @@ server, but knows when the server's are due and ends the connection.
 """
 
 import asyncio
-from typing import Any
+from typing import Any, NoReturn
 
 import aiohttp
 import orjson
 import socketio
 
-from feeds.transport import OPEN_TIMEOUT_S, Disconnected
+from feeds.transport import OPEN_TIMEOUT_S, Disconnected, Take
 
 
 class _Json:
@@ -54,11 +54,10 @@ class SocketIoTransport:
         self._reason = reason or self._reason
         self._frames.put_nowait(None)
 
-    async def receive(self) -> bytes:
-        frame = await self._frames.get()
-        if frame is None:
-            raise Disconnected(1006, self._reason)
-        return frame
+    async def read(self, take: Take) -> NoReturn:
+        while (frame := await self._frames.get()) is not None:
+            take(frame)
+        raise Disconnected(1006, self._reason)
 
     async def send(self, message: str) -> None:
         event, *data = orjson.loads(message)

@@ -1,22 +1,26 @@
-"""The one seam to a websocket library: open, receive bytes, send, close.
+"""The one seam to a websocket library: open, read frames, send, close.
 
-`websockets` is what the product needs; `picows`, an optional package with the same programming interface, reads a frame
-at about half the cost (`make bench sockets`, `make load`).
+`websockets` is what the product needs; `picows`, an optional package, reads a frame at a fraction of the cost
+(`make bench sockets`, `make load`).
 """
 
-import importlib
+import asyncio
 import importlib.util
 import ssl
-from collections.abc import Mapping
-from typing import Any, Literal, Protocol, get_args
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NoReturn, Protocol, TypeAlias, get_args
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 SocketLibrary = Literal["websockets", "picows"]
+Take: TypeAlias = Callable[[bytes], None]
 
 OPEN_TIMEOUT_S = 10.0
 CLOSE_TIMEOUT_S = 1.0
 PING_EVERY_S = 15.0
 MAX_FRAME_BYTES = 16 * 2**20  # all-market frames have a megabyte
-_PACKAGES: dict[SocketLibrary, str] = {"websockets": "websockets", "picows": "picows.websockets"}
+YIELD_EVERY = 200  # frames between two looks at the rest of the loop, when the socket never runs dry
 
 
 class Disconnected(Exception):
@@ -44,9 +48,11 @@ class HandshakeFailed(Exception):
 
 
 class Transport(Protocol):
-    """An open websocket. `receive` and `send` raise Disconnected when it is gone."""
+    """An open websocket. `read` and `send` raise Disconnected when it is gone."""
 
-    async def receive(self) -> bytes: ...
+    async def read(self, take: Take) -> NoReturn:
+        """Call `take` with each frame as it comes. Raises what that raises, too; then no more is read."""
+        ...
 
     async def send(self, message: str) -> None: ...
 
@@ -54,24 +60,26 @@ class Transport(Protocol):
 
 
 class WebsocketTransport:
-    """A connection of one of the libraries. Answers ping frames, and sends its own: they find a half-open socket."""
+    """A connection of `websockets`. Answers ping frames, and sends its own: they find a half-open socket."""
 
-    def __init__(self, connection: Any, closed: type[Exception]) -> None:
-        """closed: what the library raises when the socket is gone."""
+    def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
-        self._closed = closed
 
-    async def receive(self) -> bytes:
-        try:
-            frame: bytes = await self._connection.recv(decode=False)
-        except self._closed as error:
-            raise _disconnected(error) from None
-        return frame
+    async def read(self, take: Take) -> NoReturn:
+        receive = self._connection.recv
+        while True:
+            for _ in range(YIELD_EVERY):
+                try:
+                    frame = await receive(decode=False)
+                except ConnectionClosed as error:
+                    raise _disconnected(error) from None
+                take(frame)
+            await asyncio.sleep(0)
 
     async def send(self, message: str) -> None:
         try:
             await self._connection.send(message)
-        except self._closed as error:
+        except ConnectionClosed as error:
             raise _disconnected(error) from None
 
     async def close(self) -> None:
@@ -90,9 +98,10 @@ async def open_transport(
     library: SocketLibrary = "websockets",
 ) -> Transport:
     """Connect. Raises OSError, TimeoutError, ssl.SSLError or HandshakeFailed."""
-    package = _PACKAGES[library]
-    connect = importlib.import_module(f"{package}.asyncio.client").connect
-    failures = importlib.import_module(f"{package}.exceptions")
+    if library == "picows":
+        from feeds.picows_transport import open_picows  # an optional package
+
+        return await open_picows(url, tls, headers)
     # websockets makes the context itself, but refuses an explicit None for a wss address.
     options: dict[str, Any] = {} if tls is None else {"ssl": tls}
     try:
@@ -108,16 +117,15 @@ async def open_transport(
             additional_headers=headers or None,
             **options,
         )
-    except failures.InvalidStatus as error:
+    except InvalidStatus as error:
         status, answer = error.response.status_code, error.response.headers
         raise HandshakeFailed(f"HTTP {status} at the handshake", status, answer.get("Retry-After")) from None
-    except (failures.InvalidHandshake, AssertionError) as error:
-        # picows (2.3.1) asserts where the other side leaves in the middle of the handshake.
+    except InvalidHandshake as error:
         raise HandshakeFailed(f"no websocket handshake: {error}") from None
-    return WebsocketTransport(connection, failures.ConnectionClosed)
+    return WebsocketTransport(connection)
 
 
-def _disconnected(error: Any) -> Disconnected:
+def _disconnected(error: ConnectionClosed) -> Disconnected:
     if error.rcvd is not None:
         return Disconnected(int(error.rcvd.code), error.rcvd.reason or "")
     if error.sent is not None:

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from websockets.asyncio.server import serve
+from websockets.protocol import State
 from websockets.utils import accept_key
 
 from feeds import transport
@@ -31,6 +32,7 @@ from feeds.failures import (
     retry_after_s,
     retry_delay_s,
 )
+from feeds.picows_transport import NO_CODE
 from feeds.transport import Disconnected, SocketLibrary, open_transport
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -171,21 +173,30 @@ def test_a_server_that_speaks_no_websocket(library):
     assert describe(asyncio.run(scenario())).startswith("no websocket handshake")
 
 
+def unexpected(frame: bytes) -> None:
+    raise AssertionError(f"nothing was sent, and {frame!r} came")
+
+
 @LIBRARIES
-def test_a_socket_that_is_closed_says_with_what(library):
+@pytest.mark.parametrize(("code", "reason"), [(1012, "service restart"), (4001, "token expired"), (NO_CODE, "")])
+def test_a_socket_that_is_closed_says_with_what(library, code, reason):
     async def scenario():
         async def close(socket):
-            await socket.close(1012, "service restart")
+            if code == NO_CODE:
+                async with socket.send_context(expected_state=State.CLOSING):
+                    socket.protocol.send_close()
+            else:
+                await socket.close(code, reason)
 
         async with serve(close, "127.0.0.1", 0) as server:
             connection = await open_transport(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", library=library)
             with pytest.raises(Disconnected) as caught:
-                await connection.receive()
+                await connection.read(unexpected)
             return caught.value
 
     error = asyncio.run(scenario())
-    assert (error.code, error.reason) == (1012, "service restart")
-    assert describe(error) == "closed with code 1012, service restart"
+    assert (error.code, error.reason) == (code, reason)
+    assert describe(error) == f"closed with code {code}, {reason or 'no reason given'}"
 
 
 @LIBRARIES
@@ -206,11 +217,11 @@ def test_a_half_open_socket_is_found_by_pings(library, monkeypatch):
         async with listening(upgrade_then_nothing) as port:
             connection = await open_transport(f"ws://127.0.0.1:{port}", library=library)
             with pytest.raises(Disconnected) as caught:
-                await asyncio.wait_for(connection.receive(), 10.0)
+                await asyncio.wait_for(connection.read(unexpected), 10.0)
             await connection.close()
             return caught.value
 
-    assert asyncio.run(scenario()).code in (1006, 1011)
+    assert asyncio.run(scenario()).code in (1001, 1006, 1011)  # as the library tells it to the other side
 
 
 @LIBRARIES
@@ -229,12 +240,77 @@ def test_frames_come_whole_and_in_order_up_to_the_limit(library, monkeypatch):
         async with serve(send, "127.0.0.1", 0) as server:
             connection = await open_transport(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", library=library)
             await connection.send("subscribe")
-            assert [await connection.receive() for _ in sent] == sent
+            received = []
             with pytest.raises(Disconnected) as caught:
-                await connection.receive()
+                await connection.read(received.append)
+            assert received == sent
             return caught.value
 
     assert asyncio.run(scenario()).code == 1009
+
+
+@LIBRARIES
+def test_a_message_in_several_frames_is_one(library, monkeypatch):
+    monkeypatch.setattr(transport, "MAX_FRAME_BYTES", 1_000)
+
+    async def scenario():
+        async def send(socket):
+            await socket.send([b"one ", b"and ", b"two"], text=True)
+            await socket.send(b"three", text=True)
+            await socket.send([b"x" * 600, b"x" * 600], text=True)
+            await socket.wait_closed()
+
+        async with serve(send, "127.0.0.1", 0) as server:
+            connection = await open_transport(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", library=library)
+            received = []
+            with pytest.raises(Disconnected) as caught:
+                await connection.read(received.append)
+            await connection.close()
+            return received, caught.value
+
+    received, error = asyncio.run(scenario())
+    assert received == [b"one and two", b"three"]
+    assert error.code == 1009
+
+
+@LIBRARIES
+def test_what_reading_stumbles_over_ends_it(library):
+    async def scenario():
+        async def send(socket):
+            await socket.send(b"good", text=True)
+            await socket.send(b"bad", text=True)
+            await socket.send(b"never read", text=True)
+            await socket.wait_closed()
+
+        received = []
+
+        def take(frame: bytes) -> None:
+            received.append(frame)
+            if frame == b"bad":
+                raise ValueError("bad")
+
+        async with serve(send, "127.0.0.1", 0) as server:
+            connection = await open_transport(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", library=library)
+            await asyncio.sleep(0.1)  # frames that came before anybody read are not lost
+            with pytest.raises(ValueError, match="bad"):
+                await connection.read(take)
+            await connection.close()
+        return received
+
+    assert asyncio.run(scenario()) == [b"good", b"bad"]
+
+
+@LIBRARIES
+def test_a_closed_socket_takes_no_more_messages(library):
+    async def scenario():
+        async with serve(lambda socket: socket.wait_closed(), "127.0.0.1", 0) as server:
+            connection = await open_transport(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", library=library)
+            await connection.close()
+            await connection.close()
+            with pytest.raises(Disconnected):
+                await connection.send("subscribe")
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(
