@@ -25,6 +25,7 @@ from feeds.exchanges.base import (
 )
 from feeds.failures import Silent
 from feeds.rest import Response, RestClient
+from feeds.socketio_transport import open_socketio
 from feeds.transport import SocketLibrary, Transport, open_transport
 from market.models import MarketWord, Quote
 
@@ -75,14 +76,8 @@ class Listener(Protocol):
 
 async def dial(plan: ConnectionPlan, library: SocketLibrary = "websockets") -> Transport:
     """Connect as a plan says, its handshake done."""
-    if plan.transport == "socketio":
-        # Imported where it is needed: it brings an HTTP client of its own with it.
-        from feeds.socketio_transport import SocketIoTransport
-
-        socket = SocketIoTransport()
-        await socket.open(plan.url)
-        return socket
-    return await open_transport(plan.url, headers=plan.headers, library=library)
+    opened = open_socketio if plan.transport == "socketio" else open_transport
+    return await opened(plan.url, headers=plan.headers, library=library)
 
 
 class Session:

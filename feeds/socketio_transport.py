@@ -1,71 +1,124 @@
-"""Socket.IO behind the same seam: each event is a frame `["name", data]`, each message sent is one.
+"""Socket.IO behind the same seam, over a websocket of any library: each event is a frame `["name", data]`, each message
+sent is one.
 
-Heartbeats are those of Engine.IO and answered by python-socketio. It has no ping of its own towards a half-open
-server, but knows when the server's are due and ends the connection.
+Source: the protocols Engine.IO 4 and Socket.IO 5 (https://socket.io/docs/v4/engine-io-protocol/,
+https://socket.io/docs/v4/socket-io-protocol/). python-socketio, whose server the tests hold it against, costs
+several times as much an event: two tasks each, and JSON read and written anew.
 """
 
 import asyncio
-from typing import Any, NoReturn
+import contextlib
+from typing import Any, Final, NoReturn
 
-import aiohttp
 import orjson
-import socketio
 
-from feeds.transport import OPEN_TIMEOUT_S, Disconnected, Take
+from feeds.transport import (
+    OPEN_TIMEOUT_S,
+    Disconnected,
+    HandshakeFailed,
+    SocketLibrary,
+    Take,
+    Transport,
+    open_transport,
+)
 
-
-class _Json:
-    """What python-socketio asks of a JSON module, by the one that is used everywhere else."""
-
-    loads = staticmethod(orjson.loads)
-
-    @staticmethod
-    def dumps(value: object, **_options: object) -> str:
-        return orjson.dumps(value).decode()
+PATH: Final = "/socket.io/?EIO=4&transport=websocket"
+ENDED: Final = 1006  # the code of a socket that was given up without one
+# Packets by their first characters: of Engine.IO, and after its 4 of Socket.IO.
+_OPEN, _CLOSE, _PING, _PONG, _NOOP = b"0", b"1", b"2", "3", b"6"
+_CONNECT, _CONNECTED, _DISCONNECT, _EVENT, _REFUSED = "40", b"40", b"41", b"42", b"44"
 
 
 class SocketIoTransport:
-    """One Socket.IO connection over its websocket transport, without reconnection: `connection.py` redials."""
+    """One connection to the default namespace. Answers the server's heartbeats."""
 
-    def __init__(self) -> None:
-        # The resolver of the system, as for every other connection: with aiodns installed aiohttp takes that.
-        connector = aiohttp.TCPConnector(resolver=aiohttp.ThreadedResolver())
-        self._http = aiohttp.ClientSession(connector=connector)
-        self._client = socketio.AsyncClient(
-            reconnection=False, handle_sigint=False, http_session=self._http, json=_Json
-        )
-        self._frames: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self._reason = "no reason given"
-        self._client.on("*", self._take)
-        self._client.on("disconnect", self._end)
+    def __init__(self, socket: Transport) -> None:
+        """socket: just opened, nothing read from it."""
+        self._socket = socket
+        self._take: Take | None = None
+        self._early: list[bytes] = []  # what came before anybody read
+        self._joined: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._answers = set[asyncio.Task[None]]()
+        self._reading: asyncio.Task[NoReturn] = asyncio.create_task(socket.read(self._receive))
 
-    async def open(self, url: str) -> None:
-        """Connect. Raises OSError if nobody answers, as a websocket would."""
-        try:
-            await self._client.connect(url, transports=["websocket"], wait_timeout=OPEN_TIMEOUT_S)
-        except socketio.exceptions.ConnectionError as error:
-            await self._http.close()
-            raise OSError(f"no Socket.IO connection: {error}") from error
-
-    async def _take(self, event: str, *data: Any) -> None:
-        self._frames.put_nowait(orjson.dumps([event, *data]))
-
-    async def _end(self, reason: str = "") -> None:
-        self._reason = reason or self._reason
-        self._frames.put_nowait(None)
+    async def join(self) -> None:
+        """Wait until messages can be sent. Raises TimeoutError, HandshakeFailed or Disconnected."""
+        async with asyncio.timeout(OPEN_TIMEOUT_S):
+            await asyncio.wait((self._joined, self._reading), return_when=asyncio.FIRST_COMPLETED)
+        if not self._joined.done():
+            await self._reading  # raises what ended it
 
     async def read(self, take: Take) -> NoReturn:
-        while (frame := await self._frames.get()) is not None:
+        early, self._early, self._take = self._early, [], take
+        for frame in early:
             take(frame)
-        raise Disconnected(1006, self._reason)
+        await asyncio.shield(self._reading)
 
     async def send(self, message: str) -> None:
-        event, *data = orjson.loads(message)
-        try:
-            await self._client.emit(event, *data)
-        except socketio.exceptions.SocketIOError as error:
-            raise Disconnected(1006, str(error)) from error
+        await self._socket.send(f"42{message}")
 
     async def close(self) -> None:
-        await self._client.disconnect()
-        await self._http.close()
+        self._reading.cancel()
+        await asyncio.wait((self._reading,))
+        if not self._reading.cancelled():
+            self._reading.exception()  # looked at: it ended before, and who read was told
+        await self._socket.close()
+
+    def _receive(self, packet: bytes) -> None:
+        if packet[:3] == b"42[":
+            frame = packet[2:]
+        elif packet[:2] == _EVENT and b"[" in packet:  # of another namespace, or one that wants an answer
+            frame = packet[packet.index(b"[") :]
+        elif packet[:1] == _PING:
+            self._answer(_PONG + packet[1:].decode())
+            return
+        elif packet[:1] == _OPEN:
+            self._answer(_CONNECT)
+            return
+        elif packet[:2] == _CONNECTED:
+            if not self._joined.done():
+                self._joined.set_result(None)
+            return
+        elif packet[:2] == _REFUSED:
+            raise HandshakeFailed(f"no Socket.IO connection: {_reason(packet[2:])}")
+        elif packet[:2] == _DISCONNECT or packet == _CLOSE:
+            raise Disconnected(ENDED, "the server ended the Socket.IO session")
+        elif packet == _NOOP:
+            return
+        else:
+            frame = packet  # whoever reads says that it is unknown
+        if self._take is None:
+            self._early.append(frame)
+        else:
+            self._take(frame)
+
+    def _answer(self, packet: str) -> None:
+        async def send() -> None:
+            with contextlib.suppress(Disconnected):  # who reads is told
+                await self._socket.send(packet)
+
+        task = asyncio.create_task(send())
+        self._answers.add(task)
+        task.add_done_callback(self._answers.discard)
+
+
+def _reason(body: bytes) -> str:
+    """Why a server refuses: {"message": "..."}, or what it says instead."""
+    with contextlib.suppress(orjson.JSONDecodeError):
+        match orjson.loads(body):
+            case {"message": str(message)}:
+                return message
+    return body[:100].decode(errors="replace") or "refused"
+
+
+async def open_socketio(url: str, library: SocketLibrary = "websockets", **options: Any) -> SocketIoTransport:
+    """Connect to a Socket.IO server, its handshake done. url, options: as for `open_transport`. Raises as that does."""
+    transport = SocketIoTransport(await open_transport(f"{url}{PATH}", library=library, **options))
+    try:
+        await transport.join()
+    except BaseException as error:
+        await transport.close()
+        if isinstance(error, Disconnected):
+            raise HandshakeFailed(f"no Socket.IO connection: {error}") from None
+        raise
+    return transport
