@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from analytics.costs import Costs, Fill
 from analytics.quality import Limits
 from analytics.terms import Terms
+from market.exchanges import EXCHANGES
 from market.fees import FeeChoice, UnknownTier
 from market.overrides import BadOverride, Overrides, parse_overrides
 
@@ -61,7 +62,7 @@ class Settings(BaseSettings):
     )
 
     catalogue_every_s: Positive = 300.0  # how often listings are read again
-    picows: tuple[str, ...] = ()  # exchanges whose sockets are read with the optional package picows
+    picows: tuple[str, ...] = EXCHANGES  # exchanges whose sockets are read with picows, others with websockets
     record_to: str = ""  # folder for raw frames; empty: do not record
     keep_in: str = ""  # folder for episodes and funding payments of the live market; empty: kept in memory only
     overrides: str = ""  # file of overrides of names, units and pairings; empty: none

@@ -20,7 +20,6 @@ from feeds.recorder import prepare
 from feeds.replay import Replay
 from feeds.status import ExchangeStatus, Feed, State
 from feeds.supervisor import FeedOptions, Supervisor
-from feeds.transport import installed
 from market.overrides import Change, Overrides
 from settings import ConfigError, Settings
 from store.ring import QuoteRing
@@ -90,8 +89,6 @@ def _exchange_names(settings: Settings) -> tuple[str, ...]:
     for name in chain.from_iterable(named):
         if name not in EXCHANGES:
             raise ConfigError(f"there is no exchange named '{name}'; known are {', '.join(EXCHANGES)}")
-    if settings.picows and "picows" not in installed():
-        raise ConfigError("setting 'picows' needs the package of that name: pip install picows")
     return tuple(name for name in EXCHANGES if not settings.exchanges or name in settings.exchanges)
 
 

@@ -22,7 +22,6 @@ import psutil
 
 from benchmarks.pages import recorded
 from benchmarks.ports import free_port
-from feeds.exchanges import EXCHANGES
 
 START_RATE = 300.0  # while everything is subscribed
 START_S = 90.0
@@ -138,7 +137,7 @@ class Rig:
 
 
 @contextlib.contextmanager
-def rig(*, picows: bool = False) -> Iterator[Rig]:
+def rig(*, picows: bool = True) -> Iterator[Rig]:
     """Start everything, and end it. picows: whether the app reads all sockets with that library."""
     with _app(picows) as (base, control, process), _viewer(base):
         found = Rig(base, control, process)
@@ -154,8 +153,8 @@ def _app(picows: bool) -> Iterator[tuple[str, str, psutil.Process]]:
     port = free_port()
     command = [sys.executable, "app.py", "--source", "demo", "--port", str(port)]
     environment = {"PERPSCOPE_DEMO_RATE": str(START_RATE), "PATH": "/usr/bin:/bin"}
-    if picows:
-        environment["PERPSCOPE_PICOWS"] = orjson.dumps(EXCHANGES).decode()
+    if not picows:
+        environment["PERPSCOPE_PICOWS"] = "[]"
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=environment)
         try:

@@ -77,10 +77,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make load", description=__doc__)
     parser.add_argument("--rate", type=float, default=15_000.0, help="best prices that change a second, at most")
     parser.add_argument("--seconds", type=float, default=300.0, help="how long the long run is")
-    parser.add_argument("--picows", action="store_true", help="read all sockets with that library")
+    parser.add_argument("--websockets", action="store_true", help="read all sockets with that library, not picows")
     given = parser.parse_args(arguments)
     tried = []
-    with rig(picows=given.picows) as bench:
+    with rig(picows=not given.websockets) as bench:
         for flow, seconds in find(bench, given.rate, given.seconds):
             tried.append(_told(flow, seconds))
             print(table(tried[-1:]), file=sys.stderr)  # it takes half an hour: what is known is said at once

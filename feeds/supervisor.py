@@ -15,6 +15,7 @@ from feeds.exchanges.base import Exchange
 from feeds.failures import describe
 from feeds.recorder import Recorder
 from feeds.status import ExchangeStatus, State
+from market.exchanges import EXCHANGES
 from market.overrides import Change, Overrides
 
 logger = logging.getLogger(__name__)
@@ -29,13 +30,14 @@ REVIVE_AFTER_S = 5.0  # a feed that died of a bug
 class FeedOptions:
     """catalogue_every_s: seconds between two readings of a listing. record_to: folder for raw frames, None: do not.
 
-    depth_cap: books watched at a time on one exchange. picows: exchanges whose sockets that library reads.
+    depth_cap: books watched at a time on one exchange. picows: exchanges whose sockets that library reads; those of
+    others are read with `websockets`.
     """
 
     catalogue_every_s: float = 300.0
     record_to: Path | None = None
     depth_cap: int = DEFAULT_CAP
-    picows: Collection[str] = ()
+    picows: Collection[str] = EXCHANGES
 
 
 class Supervisor:

@@ -1,14 +1,13 @@
 """The one seam to a websocket library: open, read frames, send, close.
 
-`websockets` is what the product needs; `picows`, an optional package, reads a frame at a fraction of the cost
-(`make bench sockets`, `make load`).
+`picows` reads a frame at a fraction of the cost of `websockets` (`make bench`, `make load`), which is the one to fall
+back on.
 """
 
 import asyncio
-import importlib.util
 import ssl
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NoReturn, Protocol, TypeAlias, get_args
+from typing import Any, Literal, NoReturn, Protocol, TypeAlias
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
@@ -86,11 +85,6 @@ class WebsocketTransport:
         await self._connection.close()
 
 
-def installed() -> tuple[SocketLibrary, ...]:
-    """The libraries that are there."""
-    return tuple(name for name in get_args(SocketLibrary) if importlib.util.find_spec(name) is not None)
-
-
 async def open_transport(
     url: str,
     tls: ssl.SSLContext | None = None,
@@ -99,7 +93,7 @@ async def open_transport(
 ) -> Transport:
     """Connect. Raises OSError, TimeoutError, ssl.SSLError or HandshakeFailed."""
     if library == "picows":
-        from feeds.picows_transport import open_picows  # an optional package
+        from feeds.picows_transport import open_picows  # which needs what stands above
 
         return await open_picows(url, tls, headers)
     # websockets makes the context itself, but refuses an explicit None for a wss address.

@@ -7,7 +7,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-import sources
 from app import bind
 from settings import ConfigError, Settings
 from tests.app_process import ROOT, free_port, refused, running, wait_for
@@ -63,12 +62,6 @@ def test_a_missing_file_is_named(tmp_path):
 def test_an_unknown_exchange_is_named_with_those_there_are(exchanges):
     words = sentence(exchanges=exchanges)
     assert words.startswith("there is no exchange named 'kraken'; known are binance, ")
-
-
-def test_a_package_that_is_asked_for_and_missing_is_named(monkeypatch):
-    monkeypatch.setattr(sources, "installed", lambda: ("websockets",))
-    with pytest.raises(ConfigError, match="setting 'picows' needs the package of that name: pip install picows"):
-        sources.open_market(Settings(picows=("binance",)), "live")
 
 
 @pytest.mark.parametrize("source", ["dmeo", "", "replay", "live:now"])
