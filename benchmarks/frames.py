@@ -25,7 +25,8 @@ QUOTES, OTHERS, BOTH = "quotes", "mark, funding, ticker", "both"
 class Collected:
     """An exchange's listing, the answers to its polls, and its data frames in the order they came, by kind.
 
-    answers: purpose and body. frames: of kind QUOTES those that brought a best bid and ask, of kind OTHERS those with
+    answers: purpose and body. prelude: receive time and bytes of what came on a socket before its first quotes, as what
+    BitMEX says of Bitcoin's price, on which the sizes of its quantos hang. frames: what came then: of kind QUOTES those that brought a best bid and ask, of kind OTHERS those with
     mark, index, funding or ticker; what brings both is of kind QUOTES unless quotes have a channel of their own.
     times: when each was received, epoch s.
     """
@@ -33,17 +34,20 @@ class Collected:
     exchange: Exchange
     instruments: list[Instrument]
     answers: list[tuple[str, bytes]] = field(default_factory=list)
+    prelude: list[tuple[float, bytes]] = field(default_factory=list)
     frames: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
     times: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def decoder(self) -> Decoder:
-        """A fresh decoder that has read the answers to the polls, as one that merges them with frames needs."""
+        """A fresh decoder that has read what came before: answers to the polls, and the prelude."""
         decoder = self.exchange.decoder(self.instruments)
         for purpose, body in self.answers:
             try:
                 decoder.feed_response(purpose, body, time.time())
             except FeedError:
                 continue  # a refused poll is no matter here
+        for received_time, frame in self.prelude:
+            decoder.feed(frame, received_time)
         return decoder
 
 
@@ -79,7 +83,9 @@ async def _collect(rest: RestClient, into: Collected, plan: ConnectionPlan) -> l
             found.append((received_time, BOTH if market else QUOTES, frame))
         elif market:
             found.append((received_time, OTHERS, frame))
-    return found
+    first = next((i for i, (_, kind, _) in enumerate(found) if kind != OTHERS), 0)
+    into.prelude.extend((received_time, frame) for received_time, _, frame in found[:first])
+    return found[first:]
 
 
 async def collect_exchange(exchange: Exchange) -> Collected:

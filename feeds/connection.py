@@ -51,6 +51,11 @@ class Connection:
         return self.session is not None and self.session.ready.is_set() and not self.session.quiet
 
     @property
+    def asking(self) -> bool:
+        """Whether something that was asked for, or no longer, has not been sent yet."""
+        return self.session is not None and self.session.asking
+
+    @property
     def frames(self) -> int:
         return self._frames_before + (self.session.frames if self.session is not None else 0)
 

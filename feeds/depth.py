@@ -21,7 +21,7 @@ from feeds.stats import FeedLog
 from market.models import Depth, Instrument, MarketWord, Status
 
 DEFAULT_CAP = 20  # books watched at a time on one exchange
-LEAVE_S, LEAVE_WITHIN_S = 1.0, 5.0  # a socket whose last topic was given up is closed once it says nothing for a while
+LEAVE_S, LEAVE_WITHIN_S = 2.0, 10.0  # a socket whose last topic was given up is closed once it says nothing for a while
 STUCK_S = 6.0  # a book that is not there for this long is asked for once more, and again after twice as long each time
 LONGEST_STUCK_S = 600.0
 NAMED = 5  # symbols named in one line of the log
@@ -223,7 +223,7 @@ class DepthWatch:
         async def leave() -> None:
             try:
                 until, read = time.monotonic() + LEAVE_WITHIN_S, -1
-                while connection.frames != read and time.monotonic() < until:
+                while (connection.frames != read or connection.asking) and time.monotonic() < until:
                     read = connection.frames
                     await asyncio.sleep(LEAVE_S)
             finally:

@@ -139,6 +139,11 @@ class Session:
         return time.time() - self.since if self.state == "live" else 0.0
 
     @property
+    def asking(self) -> bool:
+        """Whether something that was asked for, or no longer, has not been sent yet."""
+        return not self._asked or not self._outbox.empty()
+
+    @property
     def silent_s(self) -> float:
         """Seconds since the last market words, or since this state began where none have come."""
         return time.time() - (self.data_time if self.data_time is not None else self.since)
