@@ -25,10 +25,10 @@ QUOTES, OTHERS, BOTH = "quotes", "mark, funding, ticker", "both"
 class Collected:
     """An exchange's listing, the answers to its polls, and its data frames in the order they came, by kind.
 
-    answers: purpose and body. prelude: receive time and bytes of what came on a socket before its first quotes, as what
-    BitMEX says of Bitcoin's price, on which the sizes of its quantos hang. frames: what came then: of kind QUOTES those that brought a best bid and ask, of kind OTHERS those with
-    mark, index, funding or ticker; what brings both is of kind QUOTES unless quotes have a channel of their own.
-    times: when each was received, epoch s.
+    answers: purpose and body. prelude: receive time and bytes of what came on a socket before its first quotes: BitMEX
+    tells the price of Bitcoin there, on which the sizes of its quantos hang. frames: what came after it, of kind QUOTES
+    what brought a best bid and ask, of kind OTHERS what brought mark, index, funding or ticker; what brings both is of
+    kind QUOTES unless quotes have a channel of their own. times: when each was received, epoch s.
     """
 
     exchange: Exchange
