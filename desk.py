@@ -276,8 +276,9 @@ def _carried(judgement: Judgement, pairs: Pairs, symbols: tuple[str, ...]) -> di
 def _numbers(columns: Array) -> list[list[float | None]]:
     """Plain numbers for people and JSON, shape (columns, n); what is not finite is not known."""
     numbers: list[list[float | None]] = columns.tolist()
-    for column, i in np.argwhere(~np.isfinite(columns)).tolist():
-        numbers[column][i] = None
+    for row, unknown in zip(numbers, ~np.isfinite(columns), strict=True):
+        for i in np.flatnonzero(unknown).tolist():
+            row[i] = None
     return numbers
 
 
