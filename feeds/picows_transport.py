@@ -58,10 +58,18 @@ class PicowsTransport(picows.WSListener):
             await asyncio.wait_for(socket.wait_disconnected(), seam.CLOSE_TIMEOUT_S)
         socket.disconnect(graceful=False)
 
+    def give_up(self) -> None:
+        """Nobody waits for the handshake any more; should it end well, the socket is closed."""
+        self._end(Disconnected(1006, "given up in the handshake"))
+        if self._socket is not None:
+            self._socket.disconnect(graceful=False)
+
     # -- what picows calls ---------------------------------------------------------------------------------------
 
     def on_ws_connected(self, transport: picows.WSTransport) -> None:
         self._socket = transport
+        if self._over.done():
+            transport.disconnect(graceful=False)
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         kind = frame.msg_type
@@ -115,13 +123,14 @@ async def open_picows(
     url: str, tls: ssl.SSLContext | None = None, headers: Mapping[str, str] | None = None
 ) -> PicowsTransport:
     """Connect. Raises OSError, TimeoutError, ssl.SSLError or HandshakeFailed."""
+    transport = PicowsTransport()
     try:
         async with asyncio.timeout(seam.OPEN_TIMEOUT_S):
-            _, transport = await picows.ws_connect(
-                PicowsTransport,
+            _, listener = await picows.ws_connect(
+                lambda: transport,
                 url,
                 ssl_context=tls,
-                websocket_handshake_timeout=None,
+                websocket_handshake_timeout=seam.OPEN_TIMEOUT_S,  # then picows closes what is given up below
                 enable_auto_ping=True,
                 auto_ping_idle_timeout=seam.PING_EVERY_S,
                 auto_ping_reply_timeout=seam.PING_EVERY_S,
@@ -137,6 +146,9 @@ async def open_picows(
         raise HandshakeFailed(f"HTTP {status} at the handshake", status, answer.headers.get("Retry-After")) from None
     except picows.WSError as error:
         raise HandshakeFailed(f"no websocket handshake: {error}") from None
-    if not isinstance(transport, PicowsTransport):  # so picows (2.3.1) says it
+    except BaseException:
+        transport.give_up()
+        raise
+    if listener is not transport:  # so picows (2.3.1) says it
         raise HandshakeFailed("no websocket handshake: the other side left in the middle of it")
     return transport

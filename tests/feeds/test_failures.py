@@ -303,6 +303,27 @@ def test_what_reading_stumbles_over_ends_it(library):
 
 
 @LIBRARIES
+def test_a_handshake_that_nobody_waits_for_any_more_leaves_no_socket_behind(library):
+    async def scenario():
+        async def answer_late(_connection, _request):
+            await asyncio.sleep(0.3)
+
+        async def handle(socket):
+            await socket.wait_closed()
+
+        async with serve(handle, "127.0.0.1", 0, process_request=answer_late) as server:
+            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            opening = asyncio.create_task(open_transport(url, library=library))
+            await asyncio.sleep(0.1)
+            opening.cancel()
+            await asyncio.wait((opening,))
+            await asyncio.sleep(0.5)
+            return server.connections
+
+    assert not asyncio.run(scenario())
+
+
+@LIBRARIES
 def test_a_closed_socket_takes_no_more_messages(library):
     async def scenario():
         async with serve(lambda socket: socket.wait_closed(), "127.0.0.1", 0) as server:
