@@ -92,9 +92,8 @@ class PicowsTransport(picows.WSListener):
                 return
             try:
                 take(payload)
-            except Exception as error:  # it ends the reading, wherever that waits
+            except Exception as error:  # it ends the reading, and whoever reads closes the socket
                 self._end(error)
-                transport.disconnect()
         elif kind is CLOSE:
             if not transport.is_close_frame_sent:
                 transport.send_close(picows.WSCloseCode.OK)
