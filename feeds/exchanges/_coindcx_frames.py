@@ -186,7 +186,8 @@ class Decoder(fields.ContractDecoder):
             try:
                 message = _decode_book(data)
             except msgspec.MsgspecError:
-                if orjson.loads(data).get("pr") != "futures":  # the same event carries spot
+                product = orjson.loads(data).get("pr")
+                if isinstance(product, str) and product != "futures":  # the same event carries spot
                     return []
                 raise
             return self._book(message, event == "depth-snapshot", received_time)
@@ -218,6 +219,8 @@ class Decoder(fields.ContractDecoder):
 
     def _book(self, message: _BookData, snapshot: bool, received_time: float) -> Sequence[Word]:
         if message.pr != "futures":
+            if not message.pr:
+                raise BadPayload(NAME, f"a book of {message.s!r:.40} names no product")
             return ()
         contract = self._by_market.get(message.s)
         if contract is None:

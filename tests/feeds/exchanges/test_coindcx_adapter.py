@@ -415,6 +415,9 @@ def test_other_events(decoder):
     assert decoder.feed(event("new-trade", {"T": MS, "p": "1", "s": "B-BTC_USDT", "pr": "f"}), 7.0) == []
     assert decoder.feed(event("depth-snapshot", {"ts": 1, "pr": "spot", "s": "B-BTC_USDT"}), 7.0) == []
     assert decoder.feed(snapshot(pr="spot"), 7.0) == ()
+    for nameless in (event("depth-update", {"something_new": ["a"]}), snapshot(pr="")):
+        with pytest.raises(BadPayload):  # it may have been a change of a book of ours
+            decoder.feed(nameless, 7.0)
     with pytest.raises(UnknownMessage):
         decoder.feed(event("weather", {}), 7.0)
     with pytest.raises(UnknownContract):
