@@ -4,12 +4,11 @@ import numpy as np
 
 from analytics.routes import Array, ExpectedExit, Ints
 from analytics.spreads import median_exit_bps
-from store.grid import Grid
 from store.ring import QuoteRing
 from store.snapshot import Snapshot
 
 POINTS = 60  # samples over the look-back behind an expected exit
-KEPT_S, KEPT_YOUNG_S = 10.0, 2.0  # a median of half an hour does not change within; one of fewer samples sooner
+KEPT_S = 2.0  # a median of half an hour does not change within
 
 
 def expected_exits(ring: QuoteRing, snapshot: Snapshot) -> ExpectedExit:
@@ -30,36 +29,33 @@ def expected_exits(ring: QuoteRing, snapshot: Snapshot) -> ExpectedExit:
 
 
 class KeptExits:
-    """The same of the pairs of one grid that are asked for again and again, each measured anew every `KEPT_S`.
+    """The same for a few pairs that are asked for again and again, each measured anew every `KEPT_S`."""
 
-    May be asked from several threads: two that find the same pair due measure the same.
-    """
-
-    def __init__(self, ring: QuoteRing, grid: Grid) -> None:
-        shape = (len(grid.symbols), len(grid.exchanges), len(grid.exchanges))
+    def __init__(self, ring: QuoteRing) -> None:
         self._ring = ring
-        self._due = np.full(shape, -np.inf)  # when to measure again, epoch s
-        self._median = np.full(shape, np.nan)
-        self._samples = np.zeros(shape)
+        self._kept: dict[tuple[str, str, str], tuple[float, float, float]] = {}
 
-    def of(self, snapshot: Snapshot, now: float, rows: Ints | None = None) -> ExpectedExit:
-        """Exits of pairs by their positions on a snapshot.
-
-        Args:
-            snapshot: Of the grid, or of some of its rows.
-            now: [epoch s]
-            rows: The positions of these rows on the grid, all by default.
-        """
+    def of(self, snapshot: Snapshot, now: float) -> ExpectedExit:
+        """Exits of pairs by their positions on a snapshot. now: [epoch s]"""
         measure = expected_exits(self._ring, snapshot)
+        symbols, exchanges = snapshot.symbols, snapshot.exchanges
 
         def exits(symbol: Ints, buy: Ints, sell: Ints) -> tuple[Array, Array]:
-            s = symbol if rows is None else rows[symbol]
-            asked = np.flatnonzero(self._due[s, buy, sell] <= now)
-            if asked.size:
-                median, samples = measure(symbol[asked], buy[asked], sell[asked])
-                at = s[asked], buy[asked], sell[asked]
-                self._median[at], self._samples[at] = median, samples
-                self._due[at] = now + np.where(samples < POINTS, KEPT_YOUNG_S, KEPT_S)
-            return self._median[s, buy, sell], self._samples[s, buy, sell]
+            positions = zip(symbol.tolist(), buy.tolist(), sell.tolist(), strict=True)
+            routes = [(symbols[s], exchanges[b], exchanges[e]) for s, b, e in positions]
+            asked = [i for i, route in enumerate(routes) if not now - self._kept.get(route, _NEVER)[0] < KEPT_S]
+            if asked:
+                medians, samples = measure(symbol[asked], buy[asked], sell[asked])
+                for i, median, n in zip(asked, medians.tolist(), samples.tolist(), strict=True):
+                    self._kept[routes[i]] = (now, median, n)
+            found = np.array([self._kept[route][1:] for route in routes]).reshape(-1, 2)
+            return found[:, 0], found[:, 1]
 
         return exits
+
+    def forget_before(self, time: float) -> None:
+        """Drop what was not asked for since."""
+        self._kept = {route: kept for route, kept in self._kept.items() if kept[0] >= time}
+
+
+_NEVER = (float("-inf"), float("nan"), 0.0)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analytics.exits import KEPT_S, KEPT_YOUNG_S, POINTS, KeptExits, expected_exits
+from analytics.exits import KEPT_S, POINTS, KeptExits, expected_exits
 from store.ring import QuoteRing
 from store.snapshot import Snapshot
 from tests.store.scripted import NOW, quote, store_of
@@ -91,38 +91,23 @@ def test_sixty_samples_are_spread_over_all_that_is_remembered():
 # -- kept for a while ------------------------------------------------------------------------------------------
 
 
-def test_a_median_of_few_samples_is_kept_for_two_seconds():
+def test_a_median_is_kept_for_two_seconds():
     ring = QuoteRing()
+    kept = KeptExits(ring)
     snapshot = market(101.0)
-    kept = KeptExits(ring, snapshot.grid)
     remember(ring, snapshot, NOW)
     assert kept.of(snapshot, NOW)(ROW, LONG, SHORT)[0] == pytest.approx([exit_bps(101.0)])
     for k in range(3):
         remember(ring, market(103.0), NOW + 1 + k)
-    young = kept.of(snapshot, NOW + KEPT_YOUNG_S - 0.01)
-    assert young(ROW, LONG, SHORT)[0] == pytest.approx([exit_bps(101.0)])
-    found, samples = kept.of(snapshot, NOW + KEPT_YOUNG_S)(ROW, LONG, SHORT)
+    assert kept.of(snapshot, NOW + KEPT_S - 0.01)(ROW, LONG, SHORT)[0] == pytest.approx([exit_bps(101.0)])
+    found, samples = kept.of(snapshot, NOW + KEPT_S)(ROW, LONG, SHORT)
     assert (found.tolist(), samples.tolist()) == ([pytest.approx(exit_bps(103.0))], [4.0])
-
-
-def test_a_median_of_half_an_hour_is_kept_for_ten():
-    ring = QuoteRing()
-    snapshot = market(101.0)
-    kept = KeptExits(ring, snapshot.grid)
-    for k in range(POINTS):
-        remember(ring, snapshot, NOW + k)
-    now = NOW + POINTS
-    assert kept.of(snapshot, now)(ROW, LONG, SHORT)[1].tolist() == [POINTS]
-    for k in range(10 * POINTS):
-        remember(ring, market(103.0), now + k)
-    assert kept.of(snapshot, now + KEPT_S - 0.01)(ROW, LONG, SHORT)[0] == pytest.approx([exit_bps(101.0)])
-    assert kept.of(snapshot, now + KEPT_S)(ROW, LONG, SHORT)[0] == pytest.approx([exit_bps(103.0)])
 
 
 def test_each_route_is_kept_by_itself():
     ring = QuoteRing()
+    kept = KeptExits(ring)
     snapshot = market(101.0)
-    kept = KeptExits(ring, snapshot.grid)
     remember(ring, snapshot, NOW)
     kept.of(snapshot, NOW)(ROW, LONG, SHORT)
     found, _ = kept.of(snapshot, NOW)(np.array([0, 0]), np.array([0, 1]), np.array([1, 0]))
@@ -130,15 +115,13 @@ def test_each_route_is_kept_by_itself():
     assert kept.of(snapshot, NOW)(NONE, NONE, NONE)[0].shape == (0,)
 
 
-def test_rows_of_a_cut_snapshot_are_those_of_the_grid():
+def test_what_nobody_asked_for_is_forgotten():
     ring = QuoteRing()
-    whole = market(101.0, ("BTC-USDT", "ETH-USDT"))
-    kept = KeptExits(ring, whole.grid)
-    remember(ring, whole, NOW)
-    second = np.array([1])
-    kept.of(whole.rows(second), NOW, second)(ROW, LONG, SHORT)
-    remember(ring, market(103.0, ("BTC-USDT", "ETH-USDT")), NOW + 1)
-    remember(ring, market(103.0, ("BTC-USDT", "ETH-USDT")), NOW + 2)
-    found, samples = kept.of(whole, NOW + 1)(np.array([0, 1]), np.array([0, 0]), np.array([1, 1]))
-    assert found == pytest.approx([exit_bps(103.0), exit_bps(101.0)])
-    assert samples.tolist() == [3.0, 1.0]
+    kept = KeptExits(ring)
+    snapshot = market(101.0)
+    kept.of(snapshot, NOW)(ROW, LONG, SHORT)  # nothing is remembered yet
+    remember(ring, snapshot, NOW)
+    kept.forget_before(NOW)
+    assert np.isnan(kept.of(snapshot, NOW + 1.0)(ROW, LONG, SHORT)[0]).all()
+    kept.forget_before(NOW + 0.5)
+    assert kept.of(snapshot, NOW + 1.0)(ROW, LONG, SHORT)[1].tolist() == [1.0]
