@@ -25,7 +25,8 @@ from feeds.transport import (
 PATH: Final = "/socket.io/?EIO=4&transport=websocket"
 ENDED: Final = 1006  # the code of a socket that was given up without one
 # Packets by their first characters: of Engine.IO, and after its 4 of Socket.IO.
-_OPEN, _CLOSE, _PING, _PONG, _NOOP = b"0", b"1", b"2", "3", b"6"
+_OPEN, _CLOSE, _NOOP = b"0", b"1", b"6"
+_PINGS: Final = {b"2": "3", b"2probe": "3probe"}  # and what answers them
 _CONNECT, _CONNECTED, _DISCONNECT, _EVENT, _REFUSED = "40", b"40", b"41", b"42", b"44"
 
 
@@ -69,10 +70,10 @@ class SocketIoTransport:
             frame = packet[2:]
         elif packet[:2] == _EVENT and b"[" in packet:  # of another namespace, or one that wants an answer
             frame = packet[packet.index(b"[") :]
-        elif packet[:1] == _PING:
-            self._answer(_PONG + packet[1:].decode())
+        elif packet in _PINGS:
+            self._answer(_PINGS[packet])
             return
-        elif packet[:1] == _OPEN:
+        elif packet[:1] == _OPEN and not self._joined.done():  # who joins twice is thrown out
             self._answer(_CONNECT)
             return
         elif packet[:2] == _CONNECTED:

@@ -200,6 +200,8 @@ def test_packets_by_their_kind(library):
         "43[]",
         "garbage",
         b"\x00binary",
+        b"2\xff",  # what begins like a heartbeat, or like the handshake
+        b"0\xff",
     ]
     frames, answers, ended = asyncio.run(frames_of(packets, library))
     assert frames == [
@@ -209,6 +211,8 @@ def test_packets_by_their_kind(library):
         b"43[]",
         b"garbage",
         b"\x00binary",
+        b"2\xff",
+        b"0\xff",
     ]
     assert answers == ["3probe"]
     assert ended is None
