@@ -114,6 +114,23 @@ def test_frames_of_books_count_and_go_on_counting_when_their_socket_is_gone():
     asyncio.run(scenario())
 
 
+def test_a_socket_is_not_left_before_what_it_gives_up_was_said(monkeypatch):
+    """Else what the exchange sends meanwhile, and its answer, are read by nobody."""
+    monkeypatch.setattr("feeds.depth.LEAVE_S", 0.05)
+
+    async def scenario():
+        server = Server()
+        async with server.running(), running(server, pool="depth", messages_per_s=1.0) as (feed, store):
+            feed.depth.want(["BTC-USDT"])
+            await until(lambda: state(store, "BTC") == "live")
+            server.mute = True  # no frame shows that the socket is still of use
+            feed.depth.want([])
+            await until(lambda: len(feed.depth._leaving) == 0)
+            return [row["topics"] for _, row in server.requests if row["op"] == "unsub"]
+
+    assert asyncio.run(scenario()) == [["depth:BTC"]]
+
+
 def test_a_socket_that_has_just_been_given_up_is_closed_with_the_feed():
     async def scenario():
         server = Server()
