@@ -40,7 +40,6 @@ ROUNDED_S = 1e-6  # more than an epoch time is rounded by
 LOOKS_AT_ONCE = 16  # at gaps that have not changed: what has changed waits for them
 ROWS_AT_ONCE = 200  # of the whole market
 WANTED_S = 15.0  # a book is watched for this long after the last gap
-FORGET_EVERY_S = 60.0
 UNFOLLOWED_S = 1.0
 CLOSE_BELOW_BPS = 2.0  # an episode closes this far below where it opens
 DEBOUNCE_S = 0.5
@@ -115,7 +114,6 @@ class Detector:
         self.episodes = episodes or EpisodeBook(episode_rules(terms))
         self._store = store
         self._ring = ring
-        self._exits = KeptExits(ring)
         self._held_now = held
         self._tape = tape
         self._studied: dict[str, tuple[str, ...]] = {}  # by exchange
@@ -128,14 +126,15 @@ class Detector:
         self._wanted: dict[tuple[str, str], tuple[float, float]] = {}  # contract -> last gap, its promise
         self._time = 0.0
         self._steps = 0
-        self._forget_at = 0.0
         self._take_grid(store.grid, self._time)
 
     def _take_grid(self, grid: Grid, now: float) -> None:
         if not hasattr(self, "_gaps"):
             self._gaps, self._runs, self._usual = Gaps(grid), Runs(grid), nothing_usual(grid, now)
+            self._exits = KeptExits(self._ring, grid)
         self._gaps.on_grid(grid)
         self._runs.on_grid(grid)
+        self._exits.on_grid(grid)
         self._usual = on_grid(self._usual, grid)
         width = len(grid.exchanges)
         self._codes: Codes = np.full((len(grid.symbols), width, width), NO_CANDIDATE)
@@ -257,9 +256,6 @@ class Detector:
                     self.at_rest.set()
             self._end_unlisted(now)
         self.episodes.tick(now)
-        if now >= self._forget_at:
-            self._exits.forget_before(now - FORGET_EVERY_S)
-            self._forget_at = now + FORGET_EVERY_S
         return told
 
     def _judge_changed(self, due: Sequence[int], now: float) -> NDArray[np.float64]:
@@ -296,7 +292,7 @@ class Detector:
             usual = replace(usual, recent=self._runs.recent(rows, now))
             context = Context(
                 self.terms, self.limits, usual, since, self._gaps.jumped.take(rows, 0), self._gaps.clean.take(rows, 0),
-                self._exits.of(snapshot, now), self._store.depths.get,
+                self._exits.of(snapshot, rows, now), self._store.depths.get,
             )  # fmt: skip
             pairs = judge_routes(snapshot, now, found, context, s, buy, sell)
             codes[s, buy, sell] = np.where(pairs.gap, pairs.verdict, codes[s, buy, sell])

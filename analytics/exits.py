@@ -4,6 +4,7 @@ import numpy as np
 
 from analytics.routes import Array, ExpectedExit, Ints
 from analytics.spreads import median_exit_bps
+from store.grid import Grid
 from store.ring import QuoteRing
 from store.snapshot import Snapshot
 
@@ -29,33 +30,40 @@ def expected_exits(ring: QuoteRing, snapshot: Snapshot) -> ExpectedExit:
 
 
 class KeptExits:
-    """The same for a few pairs that are asked for again and again, each measured anew every `KEPT_S`."""
+    """The same for the few pairs of a market that are asked for again and again, each measured anew every `KEPT_S`.
 
-    def __init__(self, ring: QuoteRing) -> None:
+    One user; positions are those of `grid`.
+    """
+
+    def __init__(self, ring: QuoteRing, grid: Grid) -> None:
+        self.grid = grid
         self._ring = ring
-        self._kept: dict[tuple[str, str, str], tuple[float, float, float]] = {}
+        shape = (len(grid.symbols), len(grid.exchanges), len(grid.exchanges))
+        self._measured: Array = np.full(shape, -np.inf)  # [epoch s]
+        self._median: Array = np.full(shape, np.nan)
+        self._samples: Array = np.zeros(shape)
 
-    def of(self, snapshot: Snapshot, now: float) -> ExpectedExit:
-        """Exits of pairs by their positions on a snapshot. now: [epoch s]"""
+    def on_grid(self, grid: Grid) -> None:
+        """Go over to another grid; what is known of symbols that stay is kept."""
+        if grid is self.grid:
+            return
+        old_grid, memories = self.grid, (self._measured, self._median, self._samples)
+        self.__init__(self._ring, grid)  # type: ignore[misc]
+        to, at = grid.kept(old_grid)
+        for mine, old in zip((self._measured, self._median, self._samples), memories, strict=True):
+            mine[to] = old[at]
+
+    def of(self, snapshot: Snapshot, rows: Ints, now: float) -> ExpectedExit:
+        """Exits of pairs by their positions on a snapshot of some rows of the grid. now: [epoch s]"""
         measure = expected_exits(self._ring, snapshot)
-        symbols, exchanges = snapshot.symbols, snapshot.exchanges
 
         def exits(symbol: Ints, buy: Ints, sell: Ints) -> tuple[Array, Array]:
-            positions = zip(symbol.tolist(), buy.tolist(), sell.tolist(), strict=True)
-            routes = [(symbols[s], exchanges[b], exchanges[e]) for s, b, e in positions]
-            asked = [i for i, route in enumerate(routes) if not now - self._kept.get(route, _NEVER)[0] < KEPT_S]
-            if asked:
-                medians, samples = measure(symbol[asked], buy[asked], sell[asked])
-                for i, median, n in zip(asked, medians.tolist(), samples.tolist(), strict=True):
-                    self._kept[routes[i]] = (now, median, n)
-            found = np.array([self._kept[route][1:] for route in routes]).reshape(-1, 2)
-            return found[:, 0], found[:, 1]
+            at = rows[symbol], buy, sell
+            asked = np.flatnonzero(~(now - self._measured[at] < KEPT_S))
+            if asked.size:
+                anew = tuple(axis[asked] for axis in at)
+                self._median[anew], self._samples[anew] = measure(symbol[asked], buy[asked], sell[asked])
+                self._measured[anew] = now
+            return self._median[at], self._samples[at]
 
         return exits
-
-    def forget_before(self, time: float) -> None:
-        """Drop what was not asked for since."""
-        self._kept = {route: kept for route, kept in self._kept.items() if kept[0] >= time}
-
-
-_NEVER = (float("-inf"), float("nan"), 0.0)

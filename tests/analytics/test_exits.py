@@ -93,35 +93,52 @@ def test_sixty_samples_are_spread_over_all_that_is_remembered():
 
 def test_a_median_is_kept_for_two_seconds():
     ring = QuoteRing()
-    kept = KeptExits(ring)
     snapshot = market(101.0)
+    kept = KeptExits(ring, snapshot.grid)
     remember(ring, snapshot, NOW)
-    assert kept.of(snapshot, NOW)(ROW, LONG, SHORT)[0] == pytest.approx([exit_bps(101.0)])
+    assert kept.of(snapshot, ROW, NOW)(ROW, LONG, SHORT)[0] == pytest.approx([exit_bps(101.0)])
     for k in range(3):
         remember(ring, market(103.0), NOW + 1 + k)
-    assert kept.of(snapshot, NOW + KEPT_S - 0.01)(ROW, LONG, SHORT)[0] == pytest.approx([exit_bps(101.0)])
-    found, samples = kept.of(snapshot, NOW + KEPT_S)(ROW, LONG, SHORT)
+    assert kept.of(snapshot, ROW, NOW + KEPT_S - 0.01)(ROW, LONG, SHORT)[0] == pytest.approx([exit_bps(101.0)])
+    found, samples = kept.of(snapshot, ROW, NOW + KEPT_S)(ROW, LONG, SHORT)
     assert (found.tolist(), samples.tolist()) == ([pytest.approx(exit_bps(103.0))], [4.0])
 
 
 def test_each_route_is_kept_by_itself():
     ring = QuoteRing()
-    kept = KeptExits(ring)
     snapshot = market(101.0)
+    kept = KeptExits(ring, snapshot.grid)
     remember(ring, snapshot, NOW)
-    kept.of(snapshot, NOW)(ROW, LONG, SHORT)
-    found, _ = kept.of(snapshot, NOW)(np.array([0, 0]), np.array([0, 1]), np.array([1, 0]))
+    kept.of(snapshot, ROW, NOW)(ROW, LONG, SHORT)
+    found, _ = kept.of(snapshot, ROW, NOW)(np.array([0, 0]), np.array([0, 1]), np.array([1, 0]))
     assert found == pytest.approx([exit_bps(101.0), (101.0 - 100.02) / 100.51 * 1e4])
-    assert kept.of(snapshot, NOW)(NONE, NONE, NONE)[0].shape == (0,)
+    assert kept.of(snapshot, ROW, NOW)(NONE, NONE, NONE)[0].shape == (0,)
 
 
-def test_what_nobody_asked_for_is_forgotten():
+def test_of_some_rows_what_is_kept_is_that_of_the_same_symbol():
+    """Of the second symbol alone: its row on the whole grid is 1, its position on the cut snapshot 0."""
     ring = QuoteRing()
-    kept = KeptExits(ring)
-    snapshot = market(101.0)
-    kept.of(snapshot, NOW)(ROW, LONG, SHORT)  # nothing is remembered yet
-    remember(ring, snapshot, NOW)
-    kept.forget_before(NOW)
-    assert np.isnan(kept.of(snapshot, NOW + 1.0)(ROW, LONG, SHORT)[0]).all()
-    kept.forget_before(NOW + 0.5)
-    assert kept.of(snapshot, NOW + 1.0)(ROW, LONG, SHORT)[1].tolist() == [1.0]
+    snapshot = market(101.0, ("A-USDT", "B-USDT"))
+    data = snapshot.data.copy()
+    data[0, 1, 1], data[2, 1, 1] = 102.0, 102.02
+    remember(ring, replace(snapshot, data=data), NOW)
+    kept = KeptExits(ring, snapshot.grid)
+    second = np.array([1])
+    for _ in range(2):  # measured, and kept
+        assert kept.of(snapshot.rows(second), second, NOW)(ROW, LONG, SHORT)[0] == pytest.approx([exit_bps(102.0)])
+    assert kept.of(snapshot.rows(ROW), ROW, NOW)(ROW, LONG, SHORT)[0] == pytest.approx([exit_bps(101.0)])
+
+
+def test_on_another_grid_what_is_known_of_a_symbol_that_stays_is_kept():
+    """B stays, and moves from the second row to the first; C is new."""
+    ring = QuoteRing()
+    before, after = market(101.0, ("A-USDT", "B-USDT")), market(103.0, ("B-USDT", "C-USDT"))
+    kept = KeptExits(ring, before.grid)
+    remember(ring, before, NOW)
+    second = np.array([1])
+    kept.of(before.rows(second), second, NOW)(ROW, LONG, SHORT)
+    for k in range(2):
+        remember(ring, after, NOW + k)
+    kept.on_grid(after.grid)
+    found, _ = kept.of(after, np.arange(2), NOW + 1)(np.arange(2), np.array([0, 0]), np.array([1, 1]))
+    assert found == pytest.approx([exit_bps(101.0), exit_bps(103.0)])
