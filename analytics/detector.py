@@ -189,7 +189,7 @@ class Detector:
             self.terms,
             feeds_alive=feeds_alive,
             held=held,
-            usual=replace(usual, recent=recent),
+            usual=msgspec.structs.replace(usual, recent=recent),
             since=since,
             jumped=jumped,
             clean=clean,
@@ -228,7 +228,7 @@ class Detector:
             terms,
             feeds_alive=judgement.feeds_alive,
             held=judgement.held,
-            usual=replace(judgement.usual, grid=snapshot.grid),
+            usual=msgspec.structs.replace(judgement.usual, grid=snapshot.grid),
             since=np.where(unfollowed, opened, judgement.since),
             jumped=judgement.jumped | unfollowed,
             clean=np.where(unfollowed, opened, judgement.clean),
@@ -289,7 +289,7 @@ class Detector:
             self._due.pop(row, None)
         self._anchored.difference_update(rows.tolist())
         if len(s):
-            usual = replace(usual, recent=self._runs.recent(rows, now))
+            usual = msgspec.structs.replace(usual, recent=self._runs.recent(rows, now))
             context = Context(
                 self.terms, self.limits, usual, since, self._gaps.jumped.take(rows, 0), self._gaps.clean.take(rows, 0),
                 self._exits.of(snapshot, rows, now), self._store.depths.get,

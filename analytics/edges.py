@@ -5,8 +5,8 @@ Arrays of quotes have shape (S, E), of directed pairs (S, E, E): [symbol, buy, s
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,8 +21,7 @@ Mask = NDArray[np.bool_]
 Ints = NDArray[np.intp]
 
 
-@dataclass(frozen=True)
-class Edges:
+class Edges(msgspec.Struct, frozen=True):
     """legs: the first reason against each quote; pair: against each directed pair, by its legs. entry: gross edge,
     cost: of the four fills, promise: what is left of the one after the other; bps. mids: of the quotes whose price is
     good, NaN elsewhere, middle: their median, shape (S,). [quote per coin]
@@ -38,12 +37,12 @@ class Edges:
 
     def rows(self, index: NDArray[np.intp]) -> "Edges":
         """The same of some rows only."""
-        return Edges(*(getattr(self, name).take(index, 0) for name in self.__dataclass_fields__))
+        return Edges(*(getattr(self, name).take(index, 0) for name in self.__struct_fields__))
 
     @classmethod
     def joined(cls, parts: Sequence["Edges"]) -> "Edges":
         """The same of all rows, of which the parts are some each, in their order."""
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__struct_fields__))
 
     @property
     def good(self) -> Mask:

@@ -8,6 +8,7 @@ from store.depth import Ladder
 
 NAN = float("nan")
 SAME_TOUCH_BPS = 2.0
+KEPT_BOOKS = 4_096
 
 
 Top = tuple[float, float, float, float]  # bid, bid size, ask, ask size
@@ -47,14 +48,42 @@ def book_of(ladder: Ladder | None, top: Top, lot: float | None, min_notional: fl
         lot: [coins] None where any quantity will do.
         min_notional: [quote] None where there is none.
     """
-    limits = {"lot": lot, "min_notional": min_notional}
+    if ladder is not None and _shows(ladder, top):
+        return sizes.Book(ladder.bids, ladder.asks, False, lot, min_notional)
     bid, bid_size, ask, ask_size = top
-    if ladder is not None and ladder.state == "live" and ladder.bids and ladder.asks:
-        # Books come by another channel than quotes: what has just moved far is not in them yet.
-        apart = max(abs(ladder.bids[0][0] / bid - 1.0), abs(ladder.asks[0][0] / ask - 1.0))
-        if apart * BPS <= SAME_TOUCH_BPS:
-            return sizes.Book(ladder.bids, ladder.asks, False, **limits)
-    return sizes.Book(((bid, bid_size),), ((ask, ask_size),), True, **limits)
+    return sizes.Book(((bid, bid_size),), ((ask, ask_size),), True, lot, min_notional)
+
+
+def _shows(ladder: Ladder, top: Top) -> bool:
+    """Whether a book is live and has this touch. Books come by another channel than quotes: they may lag."""
+    if ladder.state != "live" or not (ladder.bids and ladder.asks):
+        return False
+    apart = max(abs(ladder.bids[0][0] / top[0] - 1.0), abs(ladder.asks[0][0] / top[2] - 1.0))
+    return apart * BPS <= SAME_TOUCH_BPS
+
+
+class KeptBooks:
+    """The books of legs that are asked for again and again: the same object while it would be the same book."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], tuple[Ladder | None, Top, sizes.Book]] = {}
+
+    def of(
+        self, key: tuple[str, str], ladder: Ladder | None, top: Top, lot: float | None, min_notional: float | None
+    ) -> sizes.Book:
+        """As `book_of`. key: exchange and symbol."""
+        known = self._kept.get(key)
+        if known is not None:
+            known_ladder, known_top, book = known
+            if ladder is known_ladder and (book.lot, book.min_notional) == (lot, min_notional):
+                shown = ladder is not None and not book.touch_only and _shows(ladder, top)
+                if shown or top == known_top:
+                    return book
+        book = book_of(ladder, top, lot, min_notional)
+        if len(self._kept) >= KEPT_BOOKS:
+            self._kept.clear()
+        self._kept[key] = ladder, top, book
+        return book
 
 
 def fillable(long: sizes.Book, short: sizes.Book, notional: float, least_bps: float) -> Fillable:

@@ -5,14 +5,16 @@ Everything that judges pairs (the scan of the whole market, the detector, the ex
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from analytics import spreads
 from analytics.edges import Edges
-from analytics.fills import Fillable, Top, book_of, fillable
+from analytics.fills import Fillable, KeptBooks, fillable
 from analytics.fresh_edge import fresh_edge_bps
 from analytics.quality import OK, Codes, Limits
 from analytics.size import Book
@@ -37,10 +39,9 @@ ExpectedExit = Callable[[Ints, Ints, Ints], tuple[Array, Array]]
 Books = Callable[[str, str], Ladder | None]  # exchange, symbol -> the order book as it is now
 
 
-Leg = tuple[Ladder | None, Top, float | None, float | None]  # what `book_of` makes a book of
-
 # Most gaps are looked at again before their books change: by symbol, buy and sell, what a walk was made of and gave.
-_walks: dict[tuple[str, str, str], tuple[tuple[Leg, Leg, float, float], Fillable]] = {}
+_walks: dict[tuple[str, str, str], tuple[Book, Book, float, float, Fillable]] = {}
+_books = KeptBooks()
 KEPT_WALKS = 8_192
 
 
@@ -49,8 +50,7 @@ def no_books(_exchange: str, _symbol: str) -> Ladder | None:
     return None
 
 
-@dataclass(frozen=True)
-class Pairs:
+class Pairs(msgspec.Struct, frozen=True):
     """Directed pairs, best net edge first, actionable ones before refused ones. All arrays have shape (n,).
 
     symbol, buy, sell: positions on the snapshot's axes. Edges and costs are bps of the mean mid. entry: gross entry
@@ -101,12 +101,12 @@ class Pairs:
 
     def ordered(self, order: Ints) -> "Pairs":
         """The same pairs in another order, or some of them."""
-        return Pairs(**{name: getattr(self, name)[order] for name in self.__dataclass_fields__})
+        return Pairs(**{name: getattr(self, name)[order] for name in self.__struct_fields__})
 
     @classmethod
     def joined(cls, parts: Sequence["Pairs"]) -> "Pairs":
         """The pairs of all parts, in their order."""
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__struct_fields__))
 
 
 @dataclass(frozen=True)
@@ -158,11 +158,10 @@ def _walked(snapshot: Snapshot, context: Context, pairs: Pairs, at: Ints) -> Pai
     size, walk, capacity, gainful, visible, behind, touch_only = (getattr(pairs, name).copy() for name in names)
     least = terms.min_net_bps + pairs.cost[at] + np.fmax(-pairs.expected_exit[at], 0.0)
     routes = zip(*(column[at].tolist() for column in (pairs.symbol, pairs.buy, pairs.sell)), strict=True)
-    legs = dict[tuple[int, int], Leg]()  # most are of several pairs
+    books = dict[tuple[int, int], Book]()  # most are of several pairs
     for i, (s, buy, sell), least_bps in zip(at.tolist(), routes, least.tolist(), strict=True):
-        long, short = (
-            legs.get(cell) or legs.setdefault(cell, _leg(snapshot, context, *cell)) for cell in ((s, buy), (s, sell))
-        )
+        long = books.get((s, buy)) or books.setdefault((s, buy), _book(snapshot, context, s, buy))
+        short = books.get((s, sell)) or books.setdefault((s, sell), _book(snapshot, context, s, sell))
         route = snapshot.symbols[s], snapshot.exchanges[buy], snapshot.exchanges[sell]
         fill = _fill(route, long, short, terms.notional, least_bps)
         size[i], walk[i], capacity[i], gainful[i] = fill.size, fill.walk_bps, fill.capacity, fill.gainful
@@ -228,30 +227,33 @@ def _at_the_touch(
 
 def books_of(snapshot: Snapshot, context: Context, s: int, buy: int, sell: int) -> tuple[Book, Book]:
     """What is known of the books of both legs of a pair."""
-    return book_of(*_leg(snapshot, context, s, buy)), book_of(*_leg(snapshot, context, s, sell))
+    return _book(snapshot, context, s, buy), _book(snapshot, context, s, sell)
 
 
-def _leg(snapshot: Snapshot, context: Context, s: int, e: int) -> Leg:
+def _book(snapshot: Snapshot, context: Context, s: int, e: int) -> Book:
     grid = snapshot.grid
+    exchange, symbol = grid.exchanges[e], grid.symbols[s]
     lot, min_notional = grid.lot_size.item(s, e), grid.min_notional.item(s, e)
-    return (
-        context.books(grid.exchanges[e], grid.symbols[s]),
+    return _books.of(
+        (exchange, symbol),
+        context.books(exchange, symbol),
         tuple(snapshot.data[:4, s, e].tolist()),
         lot if lot == lot else None,
         min_notional if min_notional == min_notional else None,
     )
 
 
-def _fill(route: tuple[str, str, str], long: Leg, short: Leg, notional: float, least_bps: float) -> Fillable:
+def _fill(route: tuple[str, str, str], long: Book, short: Book, notional: float, least_bps: float) -> Fillable:
     """What of a notional a pair would fill; what was made of the same books is not made again."""
-    of = long, short, notional, least_bps
     known = _walks.get(route)
-    if known is not None and known[0] == of:
-        return known[1]
-    fill = fillable(book_of(*long), book_of(*short), notional, least_bps)
+    if known is not None:
+        known_long, known_short, known_notional, known_least, fill = known
+        if long is known_long and short is known_short and (notional, least_bps) == (known_notional, known_least):
+            return fill
+    fill = fillable(long, short, notional, least_bps)
     if len(_walks) >= KEPT_WALKS:
         _walks.clear()
-    _walks[route] = of, fill
+    _walks[route] = long, short, notional, least_bps, fill
     return fill
 
 

@@ -5,8 +5,7 @@ memory is told of every look at a change, and coarse: of every `BUCKET_S` it kee
 change of it came.
 """
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,8 +20,7 @@ BUCKETS = round(LOOK_S / BUCKET_S)
 RUNNERS = 2  # one that goes its own way is no run
 
 
-@dataclass(frozen=True)
-class Recent:
+class Recent(msgspec.Struct, frozen=True):
     """Of the last `LOOK_S`, shape (S, E). [quote per coin] NaN where nothing is known.
 
     low, high: least and greatest mid. spoken: the median of all mids when each quote was last told.

@@ -5,9 +5,10 @@ yet. Averages are exponential, with a half-life, so that they need no memory of 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from analytics.runs import LOOK_S, Recent
@@ -23,8 +24,7 @@ ANCHOR_GAPS, ANCHOR_SLACK_S = 2.0, 1.0  # a mark is overdue after so many of its
 SIGMA_FLOOR_BPS = 0.5  # per root second: no price stands still for ever
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(msgspec.Struct, frozen=True):
     """Least and greatest mark, shape (S, E), and median mid, shape (S,), of the last LOOK_S. NaN where not known."""
 
     low_mark: Matrix
@@ -47,11 +47,10 @@ class Span:
 
     def rows(self, index: NDArray[np.intp]) -> "Span":
         """The same of some rows only."""
-        return Span(*(getattr(self, name).take(index, 0) for name in self.__dataclass_fields__))
+        return Span(*(getattr(self, name).take(index, 0) for name in self.__struct_fields__))
 
 
-@dataclass(frozen=True)
-class Usual:
+class Usual(msgspec.Struct, frozen=True):
     """What was usual until `time` [epoch s].
 
     spread_bps: quoted spread, average. index_price: the last; index_moved: when it last changed [epoch s]. open_now:

@@ -7,8 +7,8 @@ not'.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,8 +18,7 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Routes:
+class Routes(msgspec.Struct, frozen=True):
     """What the tests look at, of n directed pairs whose quotes are good; every array has shape (n,).
 
     least: net edge that is asked for [bps]. gross: entry edge at the touch, cost: of the four fills [bps]. usual_exit:

@@ -5,10 +5,9 @@ moment, every gap has the verdict and the numbers that `judge` gives the whole m
 that has just changed, every route that its quotes refuse is refused for the same reason.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec import structs
 
 from analytics.detector import LOOK_AGAIN_S, Detector
 from analytics.edges import edges
@@ -151,7 +150,7 @@ class RandomMarket:
         gaps._entry = before_entries(before)
         gaps.on_grid(grid)
         every = np.arange(len(grid.symbols))
-        usual = replace(self.detector._usual, recent=self.detector._runs.recent(every, self.now))
+        usual = structs.replace(self.detector._usual, recent=self.detector._runs.recent(every, self.now))
         held = self.mask(grid)
         found = edges(snapshot, self.now, limits, self.terms.costs, usual, held=held)
         gaps.update(every, found, snapshot.told_at(), self.terms.min_net_bps)
