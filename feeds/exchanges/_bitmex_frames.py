@@ -7,12 +7,13 @@ of `quote` is a whole top of book; rows of `instrument` are merged here.
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from copy import copy
 from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 import orjson
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from feeds.errors import BadPayload, RequestFailed, SubscriptionRejected, UnknownContract, UnknownMessage
 from feeds.exchanges import _fields as fields
@@ -32,14 +33,27 @@ _UNUSED_TABLES = frozenset(
         "funding",  # payments that were made; the rate to come is in `instrument`
     }
 )
-# What is known of an instrument: mark, index, rate, interval in hours, next payment; last price, volume, turnover,
-# contracts open.
-_Known = tuple[float | None, ...]
-_NOTHING: _Known = (None,) * 9
+
+
+class _Known(msgspec.Struct, gc=False):
+    """What is known of an instrument. interval_h: hours; next_time: epoch s; open: contracts."""
+
+    mark: float | None = None
+    index: float | None = None
+    rate: float | None = None
+    interval_h: float | None = None
+    next_time: float | None = None
+    last: float | None = None
+    volume: float | None = None
+    turnover: float | None = None
+    open: float | None = None
+
+
+_Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class _Row(msgspec.Struct, gc=False):
-    timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
+    timestamp: _Time
     symbol: str
     bidSize: float | None = None  # noqa: N815 - the field's own name
     bidPrice: float | None = None  # noqa: N815
@@ -75,8 +89,32 @@ class _InstrumentFrame(msgspec.Struct, gc=False):
     data: list[_Change]
 
 
+class _PlainChange(msgspec.Struct, gc=False):
+    """A row that changes prices, the rate and open interest to plain numbers, and nothing else that is read."""
+
+    symbol: str
+    timestamp: _Time
+    lastPrice: fields.Positive | UnsetType = UNSET  # noqa: N815 - as above
+    markPrice: fields.Positive | UnsetType = UNSET  # noqa: N815
+    indicativeSettlePrice: fields.Positive | UnsetType = UNSET  # noqa: N815
+    fundingRate: fields.Rate | UnsetType = UNSET  # noqa: N815
+    fundingTimestamp: str | UnsetType = UNSET  # noqa: N815
+    openInterest: fields.Quantity | UnsetType = UNSET  # noqa: N815
+    # What has one of these is read as a _Change.
+    state: None = None
+    typ: None = None
+    fundingInterval: UnsetType = UNSET  # noqa: N815
+    homeNotional24h: UnsetType = UNSET  # noqa: N815
+    foreignNotional24h: UnsetType = UNSET  # noqa: N815
+
+
+class _PlainFrame(msgspec.Struct, gc=False):
+    data: list[_PlainChange]
+
+
 _decode_quotes = msgspec.json.Decoder(_QuoteFrame).decode
 _decode_instruments = msgspec.json.Decoder(_InstrumentFrame).decode
+_decode_plain = msgspec.json.Decoder(_PlainFrame).decode
 
 
 class Decoder(fields.ContractDecoder):
@@ -138,6 +176,9 @@ class Decoder(fields.ContractDecoder):
                 return self._table(QUOTE_TOPIC, message.action, [], received_time)
             return self._quotes(message.data, received_time)
         if frame.startswith(b'{"table":"instrument",'):
+            words = self._plain_changes(frame, received_time)
+            if words is not None:
+                return words
             try:
                 changes = _decode_instruments(frame)
             except msgspec.MsgspecError:  # as above
@@ -293,6 +334,50 @@ class Decoder(fields.ContractDecoder):
 
     # -- everything else ---------------------------------------------------------------------------------------
 
+    def _plain_changes(self, frame: bytes, received_time: float) -> list[Word] | None:
+        """Read changes that are as usual; None if anything is not: then the frame is read again, the general way."""
+        if not frame.startswith(b'{"table":"instrument","action":"update",'):
+            return None
+        try:
+            changes = _decode_plain(frame).data
+        except msgspec.MsgspecError:
+            return None
+        rows, contracts = self._rows, self.contracts
+        words: list[Word] = []
+        moment, event_time = None, 0.0
+        for row in changes:
+            contract, known = contracts.get(row.symbol), rows.get(row.symbol)
+            if contract is None or known is None:
+                return None
+            if row.timestamp != moment:  # most often one for all
+                moment = row.timestamp
+                event_time = moment.timestamp()
+            symbol, multiplier = contract.symbol, contract.multiplier
+            tells_funding = False
+            if (next_time := row.fundingTimestamp) is not UNSET:
+                try:
+                    known.next_time, tells_funding = epoch_s(next_time), True
+                except ValueError:
+                    return None
+            if (mark := row.markPrice) is not UNSET:
+                known.mark, tells_funding = mark / multiplier, True
+                if contract.inverse and symbol == "BTC-USD":
+                    self._take_btc_price(known.mark)
+            if (index := row.indicativeSettlePrice) is not UNSET:
+                known.index, tells_funding = index / multiplier, True
+            if (rate := row.fundingRate) is not UNSET:
+                known.rate, tells_funding = rate, True
+            if tells_funding:
+                words.append(_funding(contract, known, event_time, received_time))
+            last, contracts_open = row.lastPrice, row.openInterest
+            if last is not UNSET or contracts_open is not UNSET:
+                if last is not UNSET:
+                    known.last = last / multiplier
+                if contracts_open is not UNSET:
+                    known.open = contracts_open
+                words.append(self._ticker(contract, known, event_time, received_time))
+        return words
+
     def _instrument(self, row: _Change, action: str, received_time: float) -> list[Word]:
         """Merge a row: an absent field is unchanged, null is no value."""
         words: list[Word] = []
@@ -307,50 +392,55 @@ class Decoder(fields.ContractDecoder):
             return words
         if state is not None and STATUS.get(state, Status.HALTED) is not contract.instrument.status:
             words += self._announce(exchange_symbol, str(state))
-        known = self._rows.get(exchange_symbol) if action == "update" else _NOTHING
-        if known is None:
+        before = self._rows.get(exchange_symbol) if action == "update" else _Known()
+        if before is None:
             return words  # before its partial: what it leaves unsaid cannot be known
-        mark, index, rate, interval_h, next_time, last, volume, turnover, contracts = known
-        symbol, multiplier = contract.symbol, contract.multiplier
+        known = copy(before)  # an unreadable row changes nothing
+        multiplier = contract.multiplier
         event_time = epoch_s(row.timestamp)
         tells_funding = tells_ticker = False
         if (told := row.markPrice) is not UNSET:
-            mark, tells_funding = fields.price(told, multiplier), True
-            if mark is not None and contract.inverse and symbol == "BTC-USD":
-                self._take_btc_price(mark)
+            known.mark, tells_funding = fields.price(told, multiplier), True
+            if known.mark is not None and contract.inverse and contract.symbol == "BTC-USD":
+                self._take_btc_price(known.mark)
         if (told := row.indicativeSettlePrice) is not UNSET:
-            index, tells_funding = fields.price(told, multiplier), True
+            known.index, tells_funding = fields.price(told, multiplier), True
         if (told := row.fundingRate) is not UNSET:  # what will be paid then; `indicativeFundingRate` is for later
-            rate, tells_funding = fields.number(told), True
+            known.rate, tells_funding = fields.number(told), True
         if (told := row.fundingInterval) is not UNSET:
-            interval_h, tells_funding = hours(told), True
+            known.interval_h, tells_funding = hours(told), True
         if (told := row.fundingTimestamp) is not UNSET:
-            next_time, tells_funding = epoch_s(told), True
+            known.next_time, tells_funding = epoch_s(told), True
         if (told := row.lastPrice) is not UNSET:
-            last, tells_ticker = fields.price(told, multiplier), True
+            known.last, tells_ticker = fields.price(told, multiplier), True
         if (told := row.homeNotional24h) is not UNSET:
-            volume, tells_ticker = fields.amount(told, multiplier), True
+            known.volume, tells_ticker = fields.amount(told, multiplier), True
         if (told := row.foreignNotional24h) is not UNSET:
-            turnover, tells_ticker = fields.amount(told), True
+            known.turnover, tells_ticker = fields.amount(told), True
         if (told := row.openInterest) is not UNSET:
-            contracts, tells_ticker = fields.amount(told), True
+            known.open, tells_ticker = fields.amount(told), True
         if tells_funding:
-            hours_each = interval_h or contract.instrument.funding_interval_h
-            words.append(Funding(NAME, symbol, mark, index, rate, hours_each, next_time, event_time, received_time))
+            words.append(_funding(contract, known, event_time, received_time))
         if tells_ticker:
-            coins = self._open_coins(contract, contracts, mark or last)
-            words.append(Ticker(NAME, symbol, last, volume, turnover, coins, event_time, received_time))
-        # Only now: an unreadable row changes nothing.
-        self._rows[exchange_symbol] = mark, index, rate, interval_h, next_time, last, volume, turnover, contracts
+            words.append(self._ticker(contract, known, event_time, received_time))
+        self._rows[exchange_symbol] = known
         return words
+
+    def _ticker(
+        self, contract: fields.Contract, known: _Known, event_time: float | None, received_time: float
+    ) -> Ticker:
+        coins = self._open_coins(contract, known.open, known.mark or known.last)
+        return Ticker(NAME, contract.symbol, known.last, known.volume, known.turnover, coins, event_time, received_time)
 
     def _open_coins(self, contract: fields.Contract, contracts: float | None, coin_price: float | None) -> float | None:
         """Open interest in coins, from contracts, which count the quote currency where the contract is inverse."""
+        if contracts is None:
+            return None
         if contract.symbol in self._quantos:
             return self._quanto_coins(contract, contracts)
-        coins = fields.amount(contracts, contract.factor)
-        if coins is None or not contract.inverse:
-            return coins
+        coins = contracts * contract.factor
+        if not contract.inverse:
+            return coins if coins < fields.INF else None
         return fields.amount(coins / coin_price) if coin_price else None
 
     def _announce(self, exchange_symbol: str, state: str) -> list[Word]:
@@ -422,6 +512,20 @@ class Decoder(fields.ContractDecoder):
         if shown != held or shown == (None, None):
             return []
         return [self._in_coins(contract, known, known.timestamp.timestamp(), received_time)]
+
+
+def _funding(contract: fields.Contract, known: _Known, event_time: float | None, received_time: float) -> Funding:
+    return Funding(
+        NAME,
+        contract.symbol,
+        known.mark,
+        known.index,
+        known.rate,
+        known.interval_h or contract.instrument.funding_interval_h,
+        known.next_time,
+        event_time,
+        received_time,
+    )
 
 
 def _is_quanto(contract: fields.Contract) -> bool:
