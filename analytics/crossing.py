@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
+import msgspec
 import numpy as np
 
 from analytics.edges import edges
@@ -187,7 +188,7 @@ class _Place:
         no_middle = np.full(len(self.grid.symbols), np.nan)
         open_now = np.ones(self.grid.listed.shape, dtype=bool)
         open_now[self.row, self.column] = old.open_now[self.s, self.e]
-        return replace(
+        return msgspec.structs.replace(
             old,
             grid=self.grid,
             spread_bps=self.numbers(old.spread_bps),

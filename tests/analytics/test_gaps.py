@@ -1,9 +1,8 @@
 """When a gap opens and closes, and that it is one and the same until it does."""
 
-import dataclasses
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from analytics.costs import Costs
 from analytics.edges import edges
@@ -134,7 +133,7 @@ def test_rows_that_are_not_looked_at_keep_their_gaps():
         found = edges(cut, NOW, Limits(), Costs(), nothing_usual(store.grid, NOW).rows(rows, cut.grid))
         gaps.update(rows, found, cut.told_at(), LEAST_BPS)
         assert gaps.since[:, 0, 1].tolist()[: len(rows)] == [NOW] * len(rows)
-        closed = dataclasses.replace(found, promise=np.full_like(found.promise, -100.0))
+        closed = replace(found, promise=np.full_like(found.promise, -100.0))
     gaps.update(np.array([1]), closed, cut.told_at(), LEAST_BPS)
     assert same(gaps.since[:, 0, 1], [NOW, np.nan])
 

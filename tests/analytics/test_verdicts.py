@@ -1,10 +1,11 @@
 """The tests of pairs: each just within, at and beyond its limit, their order, and every verdict from a real store."""
 
-import dataclasses
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from analytics.opportunities import Judgement, judge
 from analytics.quality import Limits, Verdict
@@ -228,7 +229,7 @@ EXCHANGES = ["binance", "bybit", "gate", "okx"]
 SIZES = (9.0, 9.0)
 
 
-@dataclasses.dataclass
+@dataclass
 class Case:
     """A market in which okx bids a percent above the others, and what is remembered of it."""
 
@@ -342,7 +343,7 @@ def running_mark(found: Case) -> None:
 def wild_price(found: Case) -> None:
     """About 97 bps less 20 are left. A sigma of 100 bps per root second, okx a fifth of a second later:
     2 * 100 * sqrt(0.2) = 89."""
-    found.usual = dataclasses.replace(found.usual, variance=np.array([1e4]))
+    found.usual = replace(found.usual, variance=np.array([1e4]))
     write_okx(found, quote("okx", 101.0, 101.02, sizes=SIZES, at=NOW - 0.8, event=NOW - 0.85))
 
 
