@@ -373,7 +373,7 @@ class Detector:
                 gap
                 and verdict is Verdict.OK
                 and route in episodes.open
-                and self._told(route, (since, net, gross, size), now)
+                and self._just_said(route, (since, net, gross, size), now)
             ):
                 continue  # it is another exchange that has changed
             if gap:
@@ -390,7 +390,7 @@ class Detector:
                     net = min(net, gross - cost)
                 episodes.observe(Look(symbol, buy, sell, now, since, verdict, net, gross, size, notional))
 
-    def _told(self, route: Route, figures: tuple[float, float, float, float], now: float) -> bool:
+    def _just_said(self, route: Route, figures: tuple[float, float, float, float], now: float) -> bool:
         """Whether all that there is to be said of an opportunity has just been said."""
         told = self.candidates.get(route)
         return (

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from analytics.fills import NOTHING, book_of, fillable
+from analytics.fills import NOTHING, KeptBooks, book_of, fillable
 from analytics.size import Book
 from store.depth import Ladder
 
@@ -66,6 +66,53 @@ def test_without_a_ladder_the_touch_is_the_book(known):
 def test_a_ladder_that_shows_another_touch_is_of_another_moment(bid, ask, touch_only):
     """Two bps apart is the limit, on either side."""
     assert book_of(ladder(bid, ask), TOP, None, None).touch_only is touch_only
+
+
+KEY = ("bybit", "BTC-USDT")
+LIVE = ladder()
+NEAR, FAR = (99.51, 7.0, 100.5, 8.0), (99.6, 7.0, 100.5, 8.0)  # 1.005 and 10.05 bps above the bid of the ladder
+OF_A_LADDER, OF_A_TOUCH = (LIVE, TOP, 0.1, 5.0), (LIVE, FAR, 0.1, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (OF_A_LADDER, OF_A_LADDER),
+        (OF_A_LADDER, (LIVE, NEAR, 0.1, 5.0)),  # the ladder still shows it
+        (OF_A_TOUCH, OF_A_TOUCH),
+        ((None, TOP, None, None), (None, TOP, None, None)),
+    ],
+)
+def test_what_would_be_the_same_book_is_the_same_object(first, then):
+    kept = KeptBooks()
+    assert kept.of(KEY, *then) is kept.of(KEY, *then)
+    assert kept.of(KEY, *first) is kept.of(KEY, *then)
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (OF_A_LADDER, (ladder(ask=100.51), TOP, 0.1, 5.0)),
+        (OF_A_LADDER, (ladder(state="lost"), TOP, 0.1, 5.0)),
+        (OF_A_LADDER, OF_A_TOUCH),
+        (OF_A_TOUCH, OF_A_LADDER),
+        (OF_A_TOUCH, (LIVE, (*FAR[:3], 9.0), 0.1, 5.0)),
+        (OF_A_LADDER, (LIVE, TOP, 0.2, 5.0)),
+        (OF_A_LADDER, (LIVE, TOP, 0.1, None)),
+        ((None, TOP, None, None), (None, NEAR, None, None)),
+        ((None, TOP, None, None), (LIVE, TOP, None, None)),
+    ],
+)
+def test_another_book_is_not_the_one_that_was_kept(first, then):
+    kept = KeptBooks()
+    kept.of(KEY, *first)
+    assert kept.of(KEY, *then) == book_of(*then) != book_of(*first)
+
+
+def test_each_contract_has_a_book_of_its_own():
+    kept = KeptBooks()
+    kept.of(KEY, *OF_A_LADDER)
+    assert kept.of(("okx", "BTC-USDT"), None, FAR, None, None) == book_of(None, FAR, None, None)
 
 
 # -- what fills ------------------------------------------------------------------------------------------------
