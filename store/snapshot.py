@@ -32,7 +32,7 @@ FIELDS: Final = (
     "event_time",
     "received_time",
     "lag_s",  # how late the quote came, or how late the exchange's quotes come now, over its floor
-    "live",  # 1 while the connection that brought the quote is up, and what is polled does not contradict it
+    "live",  # 1 while the quote may be used; else what it takes to be that again: see LOST, ONCE, UNTOLD
     # written by a Funding
     "mark_price",
     "index_price",
@@ -54,10 +54,16 @@ _BOOK = struct.Struct("4d")
 _PRICES = struct.Struct("2d")
 _EVENT, _RECEIVED, _LAG, _LIVE = (INDEX[name] for name in ("event_time", "received_time", "lag_s", "live"))
 
+# Of `live`, besides 1. The next streamed quote is used in any case; a polled one
+LOST: Final = 0.0  # if it repeats the prices that are known
+ONCE: Final = 0.5  # likewise: one answer has told of prices that no stream has
+UNTOLD: Final = -1.0  # never: the stream is silent and should not be
+
 LATE_S: Final = 0.5  # a quote later than this that changes nothing is a repetition, not a late change
 UNTOLD_S: Final = 2.0  # a stream that has said nothing for this long should agree with what is polled
 REORDER_S: Final = 1.0  # what comes just after a quote that is newer by up to this was overtaken by it
 TOGETHER_S: Final = 0.25  # just after
+LIVELY_S: Final = 3.0  # a contract that spoke so shortly before it was lost will soon speak again
 
 
 @dataclass(frozen=True)
@@ -130,7 +136,7 @@ class Changed:
 class _Cell:
     """Where one contract's fields begin in the buffer, its exchange's clock, and the times of its last quote.
 
-    first: counted in numbers, offset: in bytes.
+    first: counted in numbers, offset: in bytes. received_time: of the last one that a stream brought.
     """
 
     __slots__ = ("clock", "event_time", "first", "offset", "received_time", "row")
@@ -147,22 +153,26 @@ class _Cell:
 class _Cells:
     """The buffer behind one grid, and by exchange and symbol what is kept beside it."""
 
-    def __init__(self, grid: Grid, data: Matrix, clocks: Mapping[str, ExchangeClock]) -> None:
-        """data: shape (S, E, F); it is taken over."""
+    def __init__(
+        self, grid: Grid, data: Matrix, clocks: Mapping[str, ExchangeClock], before: "_Cells | None" = None
+    ) -> None:
+        """data: shape (S, E, F); it is taken over. before: the cells of the grid that this one follows."""
         self.grid = grid
         self.data = data
         self.buffer = cast(_Numbers, data.reshape(-1).data)
         width = len(grid.exchanges)
         self.of: dict[str, dict[str, _Cell]] = {exchange: {} for exchange in grid.exchanges}
-        events, receipts = data[:, :, _EVENT].tolist(), data[:, :, _RECEIVED].tolist()
+        events = data[:, :, _EVENT].tolist()
         for exchange, symbol in grid.instruments:
             s, e = grid.symbol_index[symbol], grid.exchange_index[exchange]
-            self.of[exchange][symbol] = _Cell(s, (s * width + e) * F, clocks[exchange], events[s][e], receipts[s][e])
+            known = None if before is None else before.of[exchange].get(symbol)
+            received_time = NAN if known is None else known.received_time
+            self.of[exchange][symbol] = _Cell(s, (s * width + e) * F, clocks[exchange], events[s][e], received_time)
 
 
 def _empty(grid: Grid) -> Matrix:
     data = np.full((len(grid.symbols), len(grid.exchanges), F), NAN)
-    data[:, :, _LIVE] = 0.0
+    data[:, :, _LIVE] = LOST
     return data
 
 
@@ -200,12 +210,12 @@ class SnapshotStore:
                 to = [grid.symbol_index[symbol] for symbol in kept]
                 data[to] = old.data[[old.grid.symbol_index[symbol] for symbol in kept]]
             data[~grid.listed] = NAN
-            data[~grid.listed, _LIVE] = 0.0
+            data[~grid.listed, _LIVE] = LOST
             for instrument in instruments:
                 if instrument.funding_interval_h is not None:
                     row = data[grid.symbol_index[instrument.symbol], grid.exchange_index[exchange]]
                     row[INDEX["funding_interval_h"]] = instrument.funding_interval_h
-            self._cells = _Cells(grid, data, self._clocks)
+            self._cells = _Cells(grid, data, self._clocks, old)
             self._changed, self._anchored = dict.fromkeys(range(len(grid.symbols)), time.perf_counter()), {}
             self.version += 1
 
@@ -214,7 +224,8 @@ class SnapshotStore:
 
         polled: the words answer a request. They are true as of now, however long ago the book last changed, so their
         event times say nothing about delays. They confirm what a stream said; a price that no stream told is not used
-        until it is polled once more, because the next change would not be told either.
+        until it is polled once more, because the next change would not be told either. If that is another price, or if
+        the contract had spoken just before it was lost, its stream has to speak.
         """
         self._lock.acquire()  # `with` costs twice as much
         try:
@@ -286,11 +297,14 @@ class SnapshotStore:
         )
         event_time, lag, live = NAN, 0.0, 1.0
         first = cell.first
-        was_live = buffer[first + _LIVE]
+        before = buffer[first + _LIVE]
+        was_live = before == live
         if polled and not _same_prices(buffer, first, book):
             if was_live and quote.received_time - cell.received_time < UNTOLD_S:
                 return  # the stream has just spoken, perhaps after the answer was written
-            live = 0.0
+            live = ONCE if was_live or before == LOST else UNTOLD
+        elif polled and before == UNTOLD:
+            live = UNTOLD
         if quote.event_time is not None:
             event_time = quote.event_time
             # Overtaken: both came just now. A long way back is another clock, and a lost quote yields to any other.
@@ -311,9 +325,11 @@ class SnapshotStore:
                 lag = clock.observe(event_time, quote.received_time)
         if not polled:
             cell.clock.hear(quote.received_time)
-        if polled and not (was_live and live and _same_book(buffer, first, book)):  # else it is only confirmed
+        if polled and not (live == before and _same_book(buffer, first, book)):  # else it is only confirmed
             self._changed.setdefault(cell.row, time.perf_counter())
-        cell.event_time, cell.received_time = event_time, quote.received_time
+        cell.event_time = event_time
+        if not polled:
+            cell.received_time = quote.received_time
         _QUOTE.pack_into(buffer, cell.offset, *book, event_time, quote.received_time, lag, live)
 
     def lose(self, exchange: str, symbols: Iterable[str]) -> None:
@@ -324,7 +340,11 @@ class SnapshotStore:
             for symbol in symbols:
                 cell = known.get(symbol)
                 if cell is not None:
-                    cells.buffer[cell.first + _LIVE] = 0.0
+                    lively = cell.clock.heard_at - cell.received_time <= LIVELY_S
+                    if lively or cells.buffer[cell.first + _LIVE] == UNTOLD:
+                        cells.buffer[cell.first + _LIVE] = UNTOLD
+                    else:
+                        cells.buffer[cell.first + _LIVE] = LOST
                     self._changed.setdefault(cell.row, time.perf_counter())
             self.version += 1
 

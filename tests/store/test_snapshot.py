@@ -8,7 +8,7 @@ import pytest
 
 from market.fees import FeeChoice
 from market.models import Depth, Pairing, Quote, Status
-from store.snapshot import FIELDS, SnapshotStore
+from store.snapshot import FIELDS, LIVELY_S, LOST, ONCE, UNTOLD, SnapshotStore
 from tests.store.scripted import NOW, funding, instrument, quote, same, store_of, ticker
 
 CELL = (0, 0)  # of a store with one symbol and one exchange first
@@ -268,9 +268,52 @@ def test_losing_a_connection_keeps_the_values_and_clears_live():
     after = store.snapshot()
     changed = [name for name in FIELDS if not same(before[name], after[name])]
     assert changed == ["live"]
-    assert cell(store, "live") == 0.0
+    assert cell(store, "live") != 1.0
     store.write([quote("bybit", 100.0, 101.0, at=NOW + 1)])
     assert cell(store, "live") == 1.0
+
+
+def lost(silent_s: float) -> SnapshotStore:
+    """A contract that had said nothing for so long, by the exchange's other streams, when its connection was lost."""
+    store = store_of(["bybit"], quote("bybit", 100.0, 101.0, at=NOW), quote("bybit", 9.0, 9.1, "ETH-USDT", at=NOW))
+    store.write([quote("bybit", 9.0, 9.1, "ETH-USDT", at=NOW + silent_s)])
+    store.lose("bybit", ["BTC-USDT"])
+    return store
+
+
+def poll(store: SnapshotStore, bid: float, at: float) -> None:
+    store.write([quote("bybit", bid, bid + 1.0, at=at)], polled=True)
+
+
+def test_a_quiet_contract_that_was_lost_is_used_again_once_it_is_confirmed():
+    store = lost(LIVELY_S + 0.1)
+    assert cell(store, "live") == LOST
+    poll(store, 100.0, NOW + 5)
+    assert cell(store, "live") == 1.0
+
+
+def test_a_lively_contract_that_was_lost_is_used_again_once_its_stream_speaks():
+    """It would not stand still: a request that finds the price of before finds it by chance."""
+    store = lost(LIVELY_S - 0.1)
+    for n in range(1, 4):
+        poll(store, 100.0, NOW + 5 * n)
+        assert (cell(store, "live"), store.unheard("bybit")) == (UNTOLD, ["BTC-USDT"])
+    store.lose("bybit", ["BTC-USDT"])  # once more, long after
+    store.set_instruments("bybit", store.grid.instruments.values())  # type: ignore[arg-type]
+    poll(store, 100.0, NOW + 20)
+    assert cell(store, "live") == UNTOLD
+    store.write([quote("bybit", 100.0, 101.0, at=NOW + 21)])
+    assert cell(store, "live") == 1.0
+
+
+def test_when_a_contract_last_spoke_is_known_on_another_listing_and_not_what_requests_found():
+    store = store_of(["bybit"], quote("bybit", 100.0, 101.0, at=NOW), quote("bybit", 9.0, 9.1, "ETH-USDT", at=NOW))
+    store.write([quote("bybit", 9.0, 9.1, "ETH-USDT", at=NOW + 10)])
+    poll(store, 100.0, NOW + 10)
+    store.set_instruments("bybit", store.grid.instruments.values())  # type: ignore[arg-type]
+    store.lose("bybit", ["BTC-USDT", "ETH-USDT"])
+    assert cell(store, "live") == LOST
+    assert store.snapshot()["live"].tolist() == [[LOST], [UNTOLD]]
 
 
 def test_an_overtaken_quote_is_dropped_and_counted():
@@ -367,11 +410,19 @@ def test_a_price_that_no_stream_told_is_used_once_it_was_polled_twice():
     """If the stream says nothing of this change, it may say nothing of the next one either."""
     store = store_of(["bybit"], quote("bybit", 100.0, 101.0, at=NOW))
     assert store.unheard("bybit") == []
-    store.write([quote("bybit", 102.0, 103.0, at=NOW + 5)], polled=True)
-    assert (cell(store, "live"), store.unheard("bybit")) == (0.0, ["BTC-USDT"])
-    store.write([quote("bybit", 102.5, 103.0, at=NOW + 10)], polled=True)
-    assert cell(store, "live") == 0.0
-    store.write([quote("bybit", 102.5, 103.0, at=NOW + 15)], polled=True)
+    poll(store, 102.0, NOW + 5)
+    assert (cell(store, "live"), store.unheard("bybit")) == (ONCE, ["BTC-USDT"])
+    poll(store, 102.0, NOW + 10)
+    assert (cell(store, "live"), store.unheard("bybit")) == (1.0, [])
+
+
+def test_after_two_changes_that_no_stream_told_it_has_to_speak():
+    """However often a price is then repeated: the subscription is dead, and the price moves."""
+    store = store_of(["bybit"], quote("bybit", 100.0, 101.0, at=NOW))
+    for n, bid in enumerate((102.0, 102.5, 102.5, 102.5), start=1):
+        poll(store, bid, NOW + 5 * n)
+    assert (cell(store, "bid_price"), cell(store, "live")) == (102.5, UNTOLD)
+    store.write([quote("bybit", 102.5, 103.5, at=NOW + 25)])
     assert cell(store, "live") == 1.0
 
 
