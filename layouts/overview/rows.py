@@ -68,7 +68,7 @@ def _net(value: float | None) -> html.Span:
 
 def headline(view: View) -> tuple[Any, ...]:
     """Net, where, actionable, from where, exchanges, which ones not, dispersion, funnel."""
-    best = best_ten(view)[:1]
+    best = [row for row in best_ten(view)[:1] if row.net_edge_bps is not None]  # the others come after
     wanted, running = glance.expected(view), glance.up(view)
     trouble = [status for status in wanted if status.state not in glance.UP]
     spread = view.judgement.dispersion_bps

@@ -284,6 +284,12 @@ def test_a_phone_shows_cards_and_a_bottom_bar(page):
     rail = page.run("return document.querySelector('.rail').getBoundingClientRect().toJSON()")
     assert rail["width"] == 390
     assert rail["bottom"] == 844
+    labels = "return [...document.querySelectorAll('.rail a .label')].map(e => e.getBoundingClientRect().toJSON())"
+    edges = [edge for label in page.run(labels) for edge in (label["left"], label["right"])]
+    assert len(edges) == 14
+    assert edges == sorted(edges)  # side by side
+    assert edges[0] >= 0
+    assert edges[-1] <= 390
     page.open("/")
     page.until("return document.querySelectorAll('.heat-table tbody tr').length")
     assert page.run("return document.documentElement.scrollWidth") <= 390

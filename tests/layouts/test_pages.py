@@ -129,6 +129,16 @@ def test_best_ten_keep_their_places_while_pointed_at(view):
     assert [row.id for row in overview_rows.best_ten(view, order)] == order
 
 
+def test_the_best_net_edge_is_one_that_is_known():
+    """Before there are samples nothing is known of what closing will earn: pairs have a gross edge and no net."""
+    young, old = make_desk(samples=0).view, make_desk().view
+    assert [row.net_edge_bps for row in young.opportunities] == [None] * len(young.opportunities) != []
+    net, where, *_ = overview_rows.headline(young)
+    assert (net, "no tradable pair yet" in words(where)) == ("", True)
+    net, where, *_ = overview_rows.headline(old)
+    assert (net != "", overview_rows.best_ten(old)[0].symbol in words(where)) == (True, True)
+
+
 def test_reasons_are_those_of_the_judgement(view):
     assert view.judgement.reasons[Verdict.DIFFERENT_ASSET] > 0
     assert "different asset" in words(overview_rows.reason_rows(view))
