@@ -340,11 +340,9 @@ class SnapshotStore:
             for symbol in symbols:
                 cell = known.get(symbol)
                 if cell is not None:
+                    at = cell.first + _LIVE
                     lively = cell.clock.heard_at - cell.received_time <= LIVELY_S
-                    if lively or cells.buffer[cell.first + _LIVE] == UNTOLD:
-                        cells.buffer[cell.first + _LIVE] = UNTOLD
-                    else:
-                        cells.buffer[cell.first + _LIVE] = LOST
+                    cells.buffer[at] = UNTOLD if lively or cells.buffer[at] == UNTOLD else LOST
                     self._changed.setdefault(cell.row, time.perf_counter())
             self.version += 1
 

@@ -90,7 +90,7 @@ class _InstrumentFrame(msgspec.Struct, gc=False):
 
 
 class _PlainChange(msgspec.Struct, gc=False):
-    """A row that changes prices, the rate and open interest to plain numbers, and nothing else that is read."""
+    """A row that changes prices, rate, volumes and open interest to plain numbers, and nothing else that is read."""
 
     symbol: str
     timestamp: _Time
@@ -100,12 +100,12 @@ class _PlainChange(msgspec.Struct, gc=False):
     fundingRate: fields.Rate | UnsetType = UNSET  # noqa: N815
     fundingTimestamp: str | UnsetType = UNSET  # noqa: N815
     openInterest: fields.Quantity | UnsetType = UNSET  # noqa: N815
+    homeNotional24h: fields.Quantity | UnsetType = UNSET  # noqa: N815
+    foreignNotional24h: fields.Quantity | UnsetType = UNSET  # noqa: N815
     # What has one of these is read as a _Change.
     state: None = None
     typ: None = None
     fundingInterval: UnsetType = UNSET  # noqa: N815
-    homeNotional24h: UnsetType = UNSET  # noqa: N815
-    foreignNotional24h: UnsetType = UNSET  # noqa: N815
 
 
 class _PlainFrame(msgspec.Struct, gc=False):
@@ -369,12 +369,16 @@ class Decoder(fields.ContractDecoder):
                 known.rate, tells_funding = rate, True
             if tells_funding:
                 words.append(_funding(contract, known, event_time, received_time))
-            last, contracts_open = row.lastPrice, row.openInterest
-            if last is not UNSET or contracts_open is not UNSET:
-                if last is not UNSET:
-                    known.last = last / multiplier
-                if contracts_open is not UNSET:
-                    known.open = contracts_open
+            tells_ticker = False
+            if (last := row.lastPrice) is not UNSET:
+                known.last, tells_ticker = last / multiplier, True
+            if (volume := row.homeNotional24h) is not UNSET:
+                known.volume, tells_ticker = volume * multiplier, True
+            if (turnover := row.foreignNotional24h) is not UNSET:
+                known.turnover, tells_ticker = turnover, True
+            if (contracts_open := row.openInterest) is not UNSET:
+                known.open, tells_ticker = contracts_open, True
+            if tells_ticker:
                 words.append(self._ticker(contract, known, event_time, received_time))
         return words
 

@@ -68,7 +68,8 @@ def _net(value: float | None) -> html.Span:
 
 def headline(view: View) -> tuple[Any, ...]:
     """Net, where, actionable, from where, exchanges, which ones not, dispersion, funnel."""
-    best = [row for row in best_ten(view)[:1] if row.net_edge_bps is not None]  # the others come after
+    ten = best_ten(view)
+    best = [row for row in ten[:1] if row.net_edge_bps is not None]  # the others come after
     wanted, running = glance.expected(view), glance.up(view)
     trouble = [status for status in wanted if status.state not in glance.UP]
     spread = view.judgement.dispersion_bps
@@ -77,7 +78,9 @@ def headline(view: View) -> tuple[Any, ...]:
     limit = f"net {signed(view.min_net_bps)} bps or more"
     return (
         figure(signed(best[0].net_edge_bps), sign_class(best[0].net_edge_bps), "bps") if best else "",
-        _where(view, best[0]) if best else html.Span("no tradable pair yet", className="hint"),
+        _where(view, best[0])
+        if best
+        else html.Span(f"no {'net edge known' if ten else 'tradable pair'} yet", className="hint"),
         figure(plain(view.judgement.funnel.actionable)),
         html.Span(limit, className="hint"),
         [html.Span(str(len(running)), className="fig"), html.Span(f" of {len(wanted)}", className="of")],

@@ -134,7 +134,7 @@ def test_the_best_net_edge_is_one_that_is_known():
     young, old = make_desk(samples=0).view, make_desk().view
     assert [row.net_edge_bps for row in young.opportunities] == [None] * len(young.opportunities) != []
     net, where, *_ = overview_rows.headline(young)
-    assert (net, "no tradable pair yet" in words(where)) == ("", True)
+    assert (net, "no net edge known yet" in words(where)) == ("", True)
     net, where, *_ = overview_rows.headline(old)
     assert (net != "", overview_rows.best_ten(old)[0].symbol in words(where)) == (True, True)
 

@@ -278,6 +278,7 @@ def other_order(frame):
         ({"lastPrice": "77001.5"}, [Ticker], {"last_price": 77001.5}),
         ({"homeNotional24h": None, "foreignNotional24h": 5}, [Ticker], {"volume_24h": None, "turnover_24h": 5.0}),
         ({"openInterest": 0}, [Ticker], {"open_interest": 0.0}),
+        ({"homeNotional24h": 160.5, "foreignNotional24h": 0}, [Ticker], {"volume_24h": 160.5, "turnover_24h": 0.0}),
         ({"indicativeSettlePrice": 5}, [Funding], {"index_price": 5.0}),
         ({"fundingInterval": "2000-01-01T04:00:00.000Z"}, [Funding], {"funding_interval_h": 4.0}),
         ({"fundingInterval": None, "fundingTimestamp": None}, [Funding], {"next_funding_time": None}),
