@@ -7,18 +7,18 @@ PORT ?= 8050
 ARGS ?=
 SEEDS ?= 1,2,3
 
-.PHONY: run demo test bench load faults truth conformance lint format browser clean
+.PHONY: run demo test bench load faults truth conformance lint format native browser clean
 
-run: $(VENV)/.run
+run: $(VENV)/.run native
 	$(BIN)/python app.py --source live --port $(PORT) $(ARGS)
 
-demo: $(VENV)/.run
+demo: $(VENV)/.run native
 	$(BIN)/python app.py --source demo --port $(PORT) $(ARGS)
 
 # Most tests wait more than they work, so several run at a time; a page or the whole app needs the machine for itself.
 APART := tests/browser tests/end_to_end
 
-test: $(VENV)/.dev browser
+test: $(VENV)/.dev native browser
 ifeq ($(strip $(ARGS)),)
 	$(BIN)/python -m pytest -n 4 --dist loadscope $(addprefix --ignore=,$(APART))
 	$(BIN)/python -m pytest $(APART)
@@ -26,19 +26,19 @@ else
 	$(BIN)/python -m pytest $(ARGS)
 endif
 
-bench: $(VENV)/.dev browser
+bench: $(VENV)/.dev native browser
 	$(BIN)/python -m benchmarks $(ARGS)
 
-load: $(VENV)/.dev browser
+load: $(VENV)/.dev native browser
 	$(BIN)/python -m benchmarks.load $(ARGS)
 
-faults: $(VENV)/.dev
+faults: $(VENV)/.dev native
 	$(BIN)/python -m benchmarks.faults $(ARGS)
 
-truth: $(VENV)/.dev
+truth: $(VENV)/.dev native
 	$(BIN)/python -m benchmarks.truth --seeds $(SEEDS) $(ARGS)
 
-conformance: $(VENV)/.dev
+conformance: $(VENV)/.dev native
 	$(BIN)/python -m benchmarks.conformance
 
 lint: $(VENV)/.dev
@@ -62,6 +62,10 @@ $(VENV)/.run: requirements.txt | $(VENV)/bin/python
 $(VENV)/.dev: requirements-dev.txt requirements.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/.run
+
+# What every quote goes through, in C. Without a compiler this says so, and all goes on in Python.
+native: | $(VENV)/bin/python
+	@$(BIN)/python -m native
 
 # The browser tests need Chromium and a ChromeDriver of the same version.
 browser:

@@ -14,6 +14,7 @@ from api import router
 from desk import Desk
 from feeds.replay import ReplayError
 from layouts.app import build_app
+from native import hot
 from settings import ConfigError, Settings, read_settings
 from sources import SourceError, open_market, tune_interpreter
 
@@ -84,6 +85,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"perpscope: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     tune_interpreter()
+    if hot is None:
+        logging.getLogger("native").warning(
+            "quotes are read by Python alone, at more cost; `make native` compiles them"
+        )
     server = uvicorn.Server(uvicorn.Config(build_server(desk), log_level="warning", timeout_graceful_shutdown=2))
     print(f"Perpscope serves http://{settings.host}:{settings.port} (source: {settings.source})", flush=True)
     with contextlib.suppress(KeyboardInterrupt):

@@ -32,8 +32,10 @@ def _store() -> SnapshotStore:
         sizes = chance.lognormal(3.0, 1.0, (S, 2))
         quotes = zip(rows, mids, sizes, strict=True)
         store.write(
-            Quote(exchange, row.symbol, mid * 0.9998, size[0], mid * 1.0002, size[1], now, now)
-            for row, mid, size in quotes
+            [
+                Quote(exchange, row.symbol, mid * 0.9998, size[0], mid * 1.0002, size[1], now, now)
+                for row, mid, size in quotes
+            ]
         )
     return store
 

@@ -18,6 +18,7 @@ from feeds.session import dial
 from market.models import Funding, Instrument, Quote, Ticker
 
 COLLECT_S = 4.0
+SETTLE_S = 0.5  # from the last subscription on, until a socket has said everything once
 QUOTES, OTHERS, BOTH = "quotes", "mark, funding, ticker", "both"
 
 
@@ -25,9 +26,10 @@ QUOTES, OTHERS, BOTH = "quotes", "mark, funding, ticker", "both"
 class Collected:
     """An exchange's listing, the answers to its polls, and its data frames in the order they came, by kind.
 
-    answers: purpose and body. prelude: receive time and bytes of what came on a socket before its first quotes: BitMEX
-    tells the price of Bitcoin there, on which the sizes of its quantos hang. frames: what came after it, of kind QUOTES
-    what brought a best bid and ask, of kind OTHERS what brought mark, index, funding or ticker; what brings both is of
+    answers: purpose and body. prelude: receive time and bytes of what came while a socket was being subscribed, mostly
+    snapshots, and before its first quotes: BitMEX tells the price of Bitcoin there, on which the sizes of its quantos
+    hang. frames: what came after it, of kind QUOTES what brought a best bid and ask, of kind OTHERS what brought mark,
+    index, funding or ticker; what brings both is of
     kind QUOTES unless quotes have a channel of their own. times: when each was received, epoch s.
     """
 
@@ -58,18 +60,18 @@ async def _collect(rest: RestClient, into: Collected, plan: ConnectionPlan) -> l
     transport = await dial(plan)
     raw: list[tuple[float, bytes]] = []
 
-    async def ask() -> None:
+    async def ask() -> float:
         for message in plan.messages:
             await transport.send(message)
             await asyncio.sleep(1.0 / plan.messages_per_s)
+        return time.time() + SETTLE_S
 
     for poll in plan.polls:  # before the frames, which an answer from after them would make old
         into.answers.append((poll.request.purpose, (await rest.fetch(poll.request)).body))
-    asking = asyncio.create_task(ask())
+    reading = asyncio.create_task(transport.read(lambda frame: raw.append((time.time(), frame))))
+    settled = await ask()
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(COLLECT_S):
-            await transport.read(lambda frame: raw.append((time.time(), frame)))
-    asking.cancel()
+        await asyncio.wait_for(reading, SETTLE_S + COLLECT_S)
     await transport.close()
     decoder = into.decoder()
     found = []
@@ -83,7 +85,7 @@ async def _collect(rest: RestClient, into: Collected, plan: ConnectionPlan) -> l
             found.append((received_time, BOTH if market else QUOTES, frame))
         elif market:
             found.append((received_time, OTHERS, frame))
-    first = next((i for i, (_, kind, _) in enumerate(found) if kind != OTHERS), 0)
+    first = next((i for i, (when, kind, _) in enumerate(found) if kind != OTHERS and when >= settled), 0)
     into.prelude.extend((received_time, frame) for received_time, _, frame in found[:first])
     return found[first:]
 

@@ -157,13 +157,16 @@ class CryptofeedParser:
 
 
 def parsers(collected: Collected, endpoints: Mapping[str, str]) -> Sequence[Parser]:
-    """Those that know the exchange."""
+    """Those that know the exchange, each having read what came before the frames."""
     name = collected.exchange.name
     found: list[Parser] = []
     if name in CLIENTS:
         found.append(CcxtParser(name, endpoints))
     if name in CRYPTOFEED:
         found.append(CryptofeedParser(name, collected))
+    for parser in found:
+        for _, frame in collected.prelude:
+            parser.top(frame.decode())
     return found
 
 

@@ -47,7 +47,13 @@ class Ladder:
         return max(0.0, now - self.event_time - floor_s)
 
 
-class DepthStore:
+class Watched:
+    """The ladders by exchange and symbol, in a slot, where compiled code sees whether anybody watches a book."""
+
+    __slots__ = ("_ladders",)
+
+
+class DepthStore(Watched):
     """The ladders of the watched contracts. One writer (the feed thread), many readers on any thread."""
 
     def __init__(self) -> None:
@@ -72,16 +78,20 @@ class DepthStore:
         known = self._ladders.get(key)
         return known if known is not None and known.state == state else Ladder(*key, state, now)
 
-    def write(self, depth: Depth) -> None:
-        """Take over a book, unless nobody watches it or a newer one is there; a crossed one is never shown."""
+    def write(self, depth: Depth) -> bool:
+        """Take over a book, unless nobody watches it or a newer one is there; a crossed one is never shown.
+
+        Returns:
+            Whether anything is other than it was.
+        """
         key = depth.exchange, depth.symbol
         with self._lock:
             known = self._ladders.get(key)
             if known is None or known.state == "off" or _overtaken(known, depth):
-                return
+                return False
             if not is_good(depth):
                 self._mark(known, "resyncing", depth.received_time)
-                return
+                return True
             since = known.since if known.state == "live" else depth.received_time
             self._ladders[key] = Ladder(
                 depth.exchange,
@@ -93,6 +103,7 @@ class DepthStore:
                 depth.event_time,
                 depth.received_time,
             )
+            return True
 
     def mark(self, exchange: str, symbols: Iterable[str], state: Literal["resyncing", "lost"], now: float) -> None:
         """Say that these books are not to be relied on until the next good one."""

@@ -8,7 +8,8 @@ import logging
 import struct
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias, cast
 
@@ -17,8 +18,9 @@ from numpy.typing import NDArray
 
 from market.fees import FeeChoice
 from market.models import Depth, Funding, Instrument, MarketWord, Quote, Ticker
+from native import hot
 from store.clock import ExchangeClock, Latency
-from store.depth import DepthStore
+from store.depth import DepthStore, Watched
 from store.grid import NAN, Grid, Matrix, build_grid
 
 logger = logging.getLogger(__name__)
@@ -153,6 +155,8 @@ class _Cell:
 class _Cells:
     """The buffer behind one grid, and by exchange and symbol what is kept beside it."""
 
+    __slots__ = ("buffer", "data", "grid", "of")
+
     def __init__(
         self, grid: Grid, data: Matrix, clocks: Mapping[str, ExchangeClock], before: "_Cells | None" = None
     ) -> None:
@@ -176,7 +180,25 @@ def _empty(grid: Grid) -> Matrix:
     return data
 
 
-class SnapshotStore:
+class _Written:
+    """What a quote is written into, in slots, where compiled code finds it."""
+
+    __slots__ = ("_anchored", "_cells", "_changed", "_lock", "depths", "version")
+
+
+if hot is not None:
+    hot.use_store(
+        (Quote, Funding, Ticker, Depth),
+        (_Cell, ExchangeClock, _Cells, Watched, _Written),
+        (time.perf_counter, deque.append, type(threading.Lock()).locked),
+        (INDEX["mark_price"], INDEX["last_price"], F),
+        LATE_S,
+    )
+# Writes words, from the first on, until one is not as usual; answers how many. None while the store is locked.
+_write_plain: Callable[["SnapshotStore", Sequence[MarketWord]], int] | None = None if hot is None else hot.write
+
+
+class SnapshotStore(_Written):
     """One writer (the feed thread), many readers. Every method may be called from any thread."""
 
     def __init__(self, exchanges: Sequence[str], choice: FeeChoice | None = None) -> None:
@@ -219,7 +241,7 @@ class SnapshotStore:
             self._changed, self._anchored = dict.fromkeys(range(len(grid.symbols)), time.perf_counter()), {}
             self.version += 1
 
-    def write(self, words: Iterable[MarketWord], polled: bool = False) -> None:
+    def write(self, words: Sequence[MarketWord], polled: bool = False) -> None:
         """Take over what one message said. Words about contracts that are not listed are ignored.
 
         polled: the words answer a request. They are true as of now, however long ago the book last changed, so their
@@ -227,6 +249,11 @@ class SnapshotStore:
         until it is polled once more, because the next change would not be told either. If that is another price, or if
         the contract had spoken just before it was lost, its stream has to speak.
         """
+        if _write_plain is not None and not polled:
+            done = _write_plain(self, words)
+            if done == len(words):
+                return
+            words = words[done:]
         self._lock.acquire()  # `with` costs twice as much
         try:
             cells, changed = self._cells, self._changed
@@ -246,10 +273,8 @@ class SnapshotStore:
                     _write_funding(buffer, cell.first, word)  # type: ignore[arg-type]
                 elif kind is Ticker:
                     _write_ticker(buffer, cell.first, word)  # type: ignore[arg-type]
-                elif kind is Depth:
-                    if cell.row not in changed:
-                        changed[cell.row] = time.perf_counter()
-                    self.depths.write(word)  # type: ignore[arg-type]
+                elif kind is Depth and self.depths.write(word) and cell.row not in changed:  # type: ignore[arg-type]
+                    changed[cell.row] = time.perf_counter()
             self.version += 1
         finally:
             self._lock.release()

@@ -57,7 +57,7 @@ class _TickerFrame(msgspec.Struct, gc=False):
 _decode_ticker = msgspec.json.Decoder(_TickerFrame, strict=False).decode
 
 
-class Decoder(fields.ContractDecoder):
+class Decoder(fields.ContractDecoder[fields.Contract]):
     """Reads the frames of one Bitget connection, and the answers to its polls."""
 
     def __init__(self, instruments: Iterable[Instrument], ignored: Collection[str] = ()) -> None:

@@ -117,7 +117,7 @@ _decode_instruments = msgspec.json.Decoder(_InstrumentFrame).decode
 _decode_plain = msgspec.json.Decoder(_PlainFrame).decode
 
 
-class Decoder(fields.ContractDecoder):
+class Decoder(fields.ContractDecoder[fields.Contract]):
     """Reads the frames of one BitMEX connection, and the answers to its polls."""
 
     def __init__(self, instruments: Iterable[Instrument], ignored: Collection[str] = ()) -> None:

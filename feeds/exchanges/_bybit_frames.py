@@ -119,7 +119,7 @@ class _DeepBook:
         self.resynced_time = -RESYNC_EVERY_S
 
 
-class Decoder(fields.ContractDecoder):
+class Decoder(fields.ContractDecoder[fields.Contract]):
     """Reads the frames of one Bybit connection, and the answers to its polls."""
 
     def __init__(self, instruments: Iterable[Instrument], ignored: Collection[str] = ()) -> None:
@@ -215,18 +215,9 @@ class Decoder(fields.ContractDecoder):
             bid = _changed(touch.bid, bids, best=max)
             ask = _changed(touch.ask, asks, best=min)
         event_time = time_ms / 1000
-        multiplier, factor, inf = contract.multiplier, contract.factor, fields.INF
         quote: Quote | None = None
         if bid is not None and ask is not None:
-            bid_price, bid_size = bid.price / multiplier, bid.size * factor
-            ask_price, ask_size = ask.price / multiplier, ask.size * factor
-            if contract.inverse and bid_price > 0.0 and ask_price > 0.0:
-                bid_size /= bid_price
-                ask_size /= ask_price
-            if 0.0 < bid_price < inf and 0.0 < ask_price < inf and 0.0 < bid_size < inf and 0.0 < ask_size < inf:
-                quote = Quote(
-                    NAME, contract.symbol, bid_price, bid_size, ask_price, ask_size, event_time, received_time
-                )
+            quote = fields.touch(contract, bid.price, bid.size, ask.price, ask.size, event_time, received_time)
         if quote is None:
             quote = Quote(
                 NAME,

@@ -128,7 +128,7 @@ def _merge(side: dict[float, float], prices: list[float], changed: dict[float, f
         del side[prices.pop(worst)]
 
 
-class Decoder(fields.ContractDecoder):
+class Decoder(fields.ContractDecoder[fields.Contract]):
     """Reads the events of one CoinDCX connection, and the answers to its polls.
 
     deep: whether books are joined with 20 levels and told as Depth, too. undetailed: how many contracts' details are

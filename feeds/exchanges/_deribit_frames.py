@@ -7,7 +7,7 @@ millisecond: `current_funding` is the rate for eight hours, `funding_8h` looks b
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Annotated, Any, Generic, NoReturn, TypeVar
+from typing import Annotated, Any, Generic, Literal, NoReturn, TypeVar
 
 import msgspec
 import orjson
@@ -73,7 +73,7 @@ class _Full(msgspec.Struct, gc=False):
     """A ticker with all its values, in the order in which they come, which is read faster; few have `stats`."""
 
     timestamp: Annotated[int, msgspec.Meta(gt=0)]
-    state: str
+    state: Literal["open"]
     index_price: fields.Positive
     instrument_name: str
     last_price: fields.Positive
@@ -95,21 +95,79 @@ class _Frame(msgspec.Struct, Generic[_Data], gc=False):
     params: _Params[_Data]
 
 
-_decode_top = msgspec.json.Decoder(_Frame[_Top]).decode
-_decode_full = msgspec.json.Decoder(_Frame[_Full]).decode
 _START = b'{"jsonrpc":"2.0","method":"subscription","params":{"channel":"'
 _QUOTE_START, _TICKER_START = _START + b"quote.", _START + b"ticker."
+_decode_top = msgspec.json.Decoder(_Frame[_Top]).decode
+_pick_top = fields.picker(
+    {
+        "params": {
+            "data": {
+                "timestamp": "integer",
+                "instrument_name": "text",
+                "best_ask_price": "positive",
+                "best_bid_price": "positive",
+                "best_ask_amount": "positive",
+                "best_bid_amount": "positive",
+            }
+        }
+    },
+    _QUOTE_START,
+)
+_pick_full = fields.picker(
+    {
+        "params": {
+            "data": {
+                "timestamp": "integer",
+                "state": b'"open"',
+                "index_price": "positive",
+                "instrument_name": "text",
+                "last_price": "positive",
+                "open_interest": "quantity",
+                "mark_price": "positive",
+                "best_ask_price": "positive",
+                "best_bid_price": "positive",
+                "best_ask_amount": "positive",
+                "best_bid_amount": "positive",
+                "current_funding": "number",
+                "stats?": {"volume": "quantity", "volume_notional?": "quantity", "volume_usd?": "quantity"},
+            }
+        }
+    },
+    _TICKER_START,
+)
+_decode_full = msgspec.json.Decoder(_Frame[_Full]).decode
 
 
-class Decoder(fields.ContractDecoder):
+class _Contract(fields.Contract):
+    """A contract with its last quote and what is known of its state. Amounts are coins already, or dollars."""
+
+    __slots__ = ("held", "state")
+
+    def __init__(self, instrument: Instrument) -> None:
+        super().__init__(instrument)
+        self.held: Quote | None = None
+        self.state = "open"
+
+    def forget(self) -> None:
+        """Start over, as before the first message."""
+        super().forget()
+        self.held = None
+
+    def describe(self, instrument: Instrument) -> None:
+        """Take over a new reading of the listing."""
+        super().describe(instrument)
+        self.factor = 1.0 if self.inverse else self.multiplier
+
+
+class Decoder(fields.ContractDecoder[_Contract]):
     """Reads the frames of one Deribit connection, and the answers to its polls."""
+
+    contract_type = _Contract
 
     def __init__(self, instruments: Iterable[Instrument], ignored: Collection[str] = ()) -> None:
         super().__init__(NAME, instruments, ignored)
-        self._held: dict[str, Quote] = {}  # the last quote of each id
         self._change_ids: dict[str, int] = {}
         self._beating = False
-        self._states: dict[str, str] = {}
 
     def reset(self, topics: Collection[str]) -> None:
         """Forget the quotes and change numbers of these topics."""
@@ -117,22 +175,39 @@ class Decoder(fields.ContractDecoder):
             kind, _, rest = topic.partition(".")
             exchange_symbol = rest.partition(".")[0]
             self._change_ids.pop(topic, None)
-            if kind == "quote":
-                self._held.pop(exchange_symbol, None)
-                if contract := self.contracts.get(exchange_symbol):
-                    contract.forget()
+            if kind == "quote" and (contract := self.contracts.get(exchange_symbol)):
+                contract.forget()
 
     def _read(self, frame: bytes, received_time: float) -> Sequence[Word]:
+        picked = _pick_top(frame)
+        if picked is not None and (words := self._plain_top(picked, received_time)):
+            return words
+        picked = _pick_full(frame)
+        if picked is not None and (words := self._full(picked, received_time)):
+            return words
         try:
             if frame.startswith(_QUOTE_START):
                 return self._top(_decode_top(frame).params.data, received_time)
             if frame.startswith(_TICKER_START) and (
-                words := self._full(_decode_full(frame).params.data, received_time)
+                words := self._full(_whole(_decode_full(frame).params.data), received_time)
             ):
                 return words
         except msgspec.MsgspecError:  # an empty side
             pass
         return self._general(orjson.loads(frame), received_time)
+
+    def _plain_top(self, picked: tuple[Any, ...], received_time: float) -> Sequence[Word] | None:
+        """Read a top of book as below if it is two-sided and newer than all before; else None."""
+        time_ms, exchange_symbol, ask, bid, ask_size, bid_size = picked
+        contract = self.contracts.get(exchange_symbol)
+        if contract is None or time_ms <= contract.last_ms:
+            return None
+        quote = fields.touch(contract, bid, bid_size, ask, ask_size, time_ms / 1000, received_time)
+        if quote is None:
+            return None
+        contract.last_ms, contract.last_received = time_ms, received_time
+        contract.held = quote
+        return (quote,)
 
     def _top(self, top: _Top, received_time: float) -> Sequence[Word]:
         contract = self.contracts.get(top.instrument_name)
@@ -140,35 +215,23 @@ class Decoder(fields.ContractDecoder):
             contract = self._contract(top.instrument_name)
             if contract is None:
                 return ()
-        multiplier, inf = contract.multiplier, fields.INF
-        bid_price, ask_price = top.best_bid_price / multiplier, top.best_ask_price / multiplier
-        bid_size, ask_size = top.best_bid_amount, top.best_ask_amount
-        if not contract.inverse:
-            bid_size *= multiplier
-            ask_size *= multiplier
-        elif bid_price > 0.0 and ask_price > 0.0:
-            bid_size /= bid_price
-            ask_size /= ask_price
-        if 0.0 < bid_price < inf and 0.0 < ask_price < inf and 0.0 < bid_size < inf and 0.0 < ask_size < inf:
-            quote = Quote(
-                NAME, contract.symbol, bid_price, bid_size, ask_price, ask_size, top.timestamp / 1000, received_time
-            )
-        else:
-            sides = (top.best_bid_price, top.best_bid_amount, top.best_ask_price, top.best_ask_amount)
+        sides = (top.best_bid_price, top.best_bid_amount, top.best_ask_price, top.best_ask_amount)
+        quote = fields.touch(contract, *sides, top.timestamp / 1000, received_time)
+        if quote is None:
             quote = _quote(contract, *sides, top.timestamp, received_time)
         return self._hold(contract, quote, top.timestamp, received_time)
 
-    def _hold(self, contract: fields.Contract, quote: Quote, time_ms: int, received_time: float) -> Sequence[Word]:
+    def _hold(self, contract: _Contract, quote: Quote, time_ms: int, received_time: float) -> Sequence[Word]:
         """Take over a streamed quote, unless it came before: there is no sequence number, only the time."""
         if time_ms <= contract.last_ms and not fields.clock_set_back(
             (contract.last_ms - time_ms) / 1000, received_time - contract.last_received
         ):
-            held = self._held.get(contract.exchange_symbol)
+            held = contract.held
             if time_ms < contract.last_ms or (held is not None and _sides(held) == _sides(quote)):
                 self.outdated += 1
                 return ()
         contract.last_ms, contract.last_received = time_ms, received_time
-        self._held[contract.exchange_symbol] = quote
+        contract.held = quote
         return (quote,)
 
     def _general(self, message: Any, received_time: float) -> Sequence[Word]:
@@ -249,56 +312,58 @@ class Decoder(fields.ContractDecoder):
         time_ms = int(data["timestamp"])
         words = [*_market(contract, data, data["last_price"], data.get("stats") or {}, time_ms, received_time)]
         quote = _quote_of(contract, data, received_time)
-        exchange_symbol = contract.exchange_symbol
-        held = self._held.get(exchange_symbol)
+        held = contract.held
         if held is None:
             words.append(quote)
         elif time_ms >= contract.last_ms and _sides(held) == (sides := _sides(quote)):
             words.append(Quote(NAME, contract.symbol, *sides, held.event_time, received_time))
         state = data.get("state")
-        if isinstance(state, str) and state != self._states.get(exchange_symbol, "open"):
-            words.append(CatalogueChanged(f"{exchange_symbol} is {state}"))
-        self._states[exchange_symbol] = str(state or "open")
+        if isinstance(state, str) and state != contract.state:
+            words.append(CatalogueChanged(f"{contract.exchange_symbol} is {state}"))
+        contract.state = str(state or "open")
         return words
 
-    def _full(self, row: _Full, received_time: float) -> Sequence[Word] | None:
+    def _full(self, whole: tuple[Any, ...], received_time: float) -> Sequence[Word] | None:
         """Read a ticker in which nothing is missing or odd; None, and nothing is done, if there is more to it."""
-        exchange_symbol = row.instrument_name
+        (
+            time_ms, index, exchange_symbol, last, interest, mark, ask, bid, ask_size, bid_size, rate,
+            volume, turnover, dollars,
+        ) = whole  # fmt: skip
         contract = self.contracts.get(exchange_symbol)
-        if contract is None or row.state != self._states.get(exchange_symbol, "open"):
+        if contract is None or contract.state != "open" or time_ms <= 0:
             return None
         symbol, multiplier = contract.symbol, contract.multiplier
-        bid, bid_size = row.best_bid_price / multiplier, row.best_bid_amount
-        ask, ask_size = row.best_ask_price / multiplier, row.best_ask_amount
-        mark, interest = row.mark_price / multiplier, row.open_interest
+        index, last, mark = index / multiplier, last / multiplier, mark / multiplier
         if contract.inverse:
-            bid_size /= bid
-            ask_size /= ask
             interest /= mark
         else:
-            bid_size *= multiplier
-            ask_size *= multiplier
             interest *= multiplier
-        stats = row.stats
-        if stats is None:
-            volume = turnover = None
-        else:
-            volume = stats.volume * multiplier
-            turnover = stats.volume_usd if stats.volume_notional is None else stats.volume_notional
-        last, index = row.last_price / multiplier, row.index_price / multiplier
-        time_ms = row.timestamp
+        if volume is not None:
+            volume *= multiplier
+            turnover = dollars if turnover is None else turnover
         event_time = time_ms / 1000
-        quote_time: float | None = event_time
-        funding = Funding(
-            NAME, symbol, mark, index, row.current_funding, FUNDING_INTERVAL_H, None, event_time, received_time
+        held = contract.held
+        quote = fields.touch(
+            contract,
+            bid,
+            bid_size,
+            ask,
+            ask_size,
+            event_time if held is None else held.event_time,
+            received_time,
         )
+        if quote is None:
+            return None
+        funding = Funding(NAME, symbol, mark, index, rate, FUNDING_INTERVAL_H, None, event_time, received_time)
         ticker = Ticker(NAME, symbol, last, volume, turnover, interest, event_time, received_time)
-        held = self._held.get(exchange_symbol)
-        if held is not None:
-            if time_ms < contract.last_ms or _sides(held) != (bid, bid_size, ask, ask_size):
-                return [funding, ticker]
-            quote_time = held.event_time
-        quote = Quote(NAME, symbol, bid, bid_size, ask, ask_size, quote_time, received_time)
+        if held is not None and (
+            time_ms < contract.last_ms
+            or held.bid_price != quote.bid_price
+            or held.bid_size != quote.bid_size
+            or held.ask_price != quote.ask_price
+            or held.ask_size != quote.ask_size
+        ):
+            return [funding, ticker]
         return [funding, ticker, quote]
 
     def _state(self, data: Mapping[str, Any]) -> list[Word]:
@@ -352,12 +417,12 @@ class Decoder(fields.ContractDecoder):
             raise BadPayload(NAME, f"none of the {bad} rows of the summary could be read")
         return words
 
-    def _summary(self, contract: fields.Contract, row: Mapping[str, Any], received_time: float) -> list[Word]:
+    def _summary(self, contract: _Contract, row: Mapping[str, Any], received_time: float) -> list[Word]:
         """Read one row of the book summary. It has prices without sizes, which confirm a quote that is held."""
         time_ms = int(row["creation_timestamp"])
         funding = {**row, "index_price": row.get("estimated_delivery_price")}
         words: list[Word] = [*_market(contract, funding, row.get("last"), row, time_ms, received_time)]
-        held = self._held.get(contract.exchange_symbol)
+        held = contract.held
         if held is None or time_ms < contract.last_ms:
             return words
         bid_price = fields.price(row.get("bid_price"), contract.multiplier)
@@ -374,6 +439,17 @@ def _sides(quote: Quote) -> tuple[float | None, float | None, float | None, floa
 def _quote_of(contract: fields.Contract, data: Mapping[str, Any], received_time: float) -> Quote:
     bid, ask = (data["best_bid_price"], data["best_bid_amount"]), (data["best_ask_price"], data["best_ask_amount"])
     return _quote(contract, *bid, *ask, data["timestamp"], received_time)
+
+
+def _whole(row: _Full) -> tuple[Any, ...]:
+    """What `_pick_full` picks."""
+    stats = row.stats
+    return (
+        row.timestamp, row.index_price, row.instrument_name, row.last_price, row.open_interest,
+        row.mark_price, row.best_ask_price, row.best_bid_price, row.best_ask_amount, row.best_bid_amount,
+        row.current_funding,
+        *((None, None, None) if stats is None else (stats.volume, stats.volume_notional, stats.volume_usd)),
+    )  # fmt: skip
 
 
 def _quote(

@@ -5,8 +5,8 @@ Nothing here lets NaN, an infinity or a negative price through.
 """
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Annotated, Any, Generic, TypeVar, cast
 
 import msgspec
 import orjson
@@ -14,6 +14,7 @@ import orjson
 from feeds.errors import BadPayload, FeedError, UnknownContract, UnknownMessage
 from feeds.exchanges.base import Word
 from market.models import Instrument, Quote
+from native import hot
 
 INF = float("inf")
 # For typed decoding, which reads "inf" and "nan" as well: bounds that nothing real comes near, and within which no unit
@@ -107,25 +108,77 @@ def clock_set_back(behind_s: float, apart_s: float) -> bool:
     return apart_s >= LONG_AFTER_S or (behind_s >= SET_BACK_S and apart_s >= TOGETHER_S)
 
 
-class Contract:
-    """One instrument as a decoder needs it, with what was last seen of it.
+class Units:
+    """What makes a top of book as quoted one in our units.
 
-    multiplier: what a quoted price is divided by. factor: coins (linear) or quote currency (inverse) per unit of
-    size. last_id, last_ms, last_received: update id, exchange time and receipt of the last top of book, -1 before the
-    first.
+    multiplier: what a quoted price is divided by. factor: coins (linear) or quote currency (inverse) per unit of size.
     """
 
-    __slots__ = (
-        "exchange_symbol",
-        "factor",
-        "instrument",
-        "inverse",
-        "last_id",
-        "last_ms",
-        "last_received",
-        "multiplier",
-        "symbol",
-    )
+    __slots__ = ("exchange", "factor", "inverse", "multiplier", "symbol")
+
+    def __init__(self, exchange: str, symbol: str, multiplier: float, factor: float, inverse: bool) -> None:
+        self.exchange = exchange
+        self.symbol = symbol
+        self.multiplier = multiplier
+        self.factor = factor
+        self.inverse = inverse
+
+
+def touch(
+    units: Units,
+    bid: float,
+    bid_size: float,
+    ask: float,
+    ask_size: float,
+    event_time: float | None,
+    received_time: float,
+) -> Quote | None:
+    """A top of book in our units; None if a side is empty or not a price with a size."""
+    bid_price, ask_price = bid / units.multiplier, ask / units.multiplier
+    bid_size, ask_size = bid_size * units.factor, ask_size * units.factor
+    if units.inverse and bid_price > 0.0 and ask_price > 0.0:
+        bid_size /= bid_price
+        ask_size /= ask_price
+    if 0.0 < bid_price < INF and 0.0 < ask_price < INF and 0.0 < bid_size < INF and 0.0 < ask_size < INF:
+        return Quote(units.exchange, units.symbol, bid_price, bid_size, ask_price, ask_size, event_time, received_time)
+    return None
+
+
+def ladder(units: Units, numbers: tuple[float, ...]) -> tuple[tuple[float, float], ...] | None:
+    """Levels in our units, from prices and sizes in turn; None if one of them is not a price with a size."""
+    levels = []
+    for at in range(0, len(numbers), 2):
+        price, size = numbers[at] / units.multiplier, numbers[at + 1] * units.factor
+        if units.inverse and price > 0.0:
+            size /= price
+        if not (0.0 < price < INF and 0.0 < size < INF):
+            return None
+        levels.append((price, size))
+    return tuple(levels)
+
+
+def picker(form: Any, start: bytes) -> Callable[[bytes], tuple[Any, ...] | None]:
+    """What picks the values of a form out of a frame that begins so (native/pick.c); it answers None to any other."""
+    return _pick_nothing if hot is None else hot.Pick(form, start).read
+
+
+def _pick_nothing(_frame: bytes) -> None:
+    """Without the compiled library every frame goes the general way."""
+
+
+TWINS = (touch, ladder)  # the same in Python, which tests compare
+if hot is not None:
+    hot.use_units(Units, Quote)
+    touch, ladder = hot.touch, hot.ladder
+
+
+class Contract(Units):
+    """One instrument as a decoder needs it, with what was last seen of it.
+
+    last_id, last_ms, last_received: update id, exchange time and receipt of the last top of book, -1 before the first.
+    """
+
+    __slots__ = ("exchange_symbol", "instrument", "last_id", "last_ms", "last_received")
 
     def __init__(self, instrument: Instrument) -> None:
         self.last_id = -1
@@ -135,12 +188,15 @@ class Contract:
 
     def describe(self, instrument: Instrument) -> None:
         """Take over a new reading of the listing."""
+        super().__init__(
+            instrument.exchange,
+            instrument.symbol,
+            instrument.multiplier,
+            instrument.contract_multiplier,
+            instrument.kind == "inverse",
+        )
         self.instrument = instrument
         self.exchange_symbol = instrument.exchange_symbol
-        self.symbol = instrument.symbol
-        self.multiplier = instrument.multiplier
-        self.factor = instrument.contract_multiplier
-        self.inverse = instrument.kind == "inverse"
 
     def forget(self) -> None:
         """Start over, as before the first message."""
@@ -167,7 +223,7 @@ class Contract:
     ) -> Quote:
         """A Quote from numbers as the exchange writes them."""
         return Quote(
-            self.instrument.exchange,
+            self.exchange,
             self.symbol,
             *self.side(bid, bid_size),
             *self.side(ask, ask_size),
@@ -176,14 +232,18 @@ class Contract:
         )
 
 
-class ContractDecoder:
+Known = TypeVar("Known", bound=Contract)
+
+
+class ContractDecoder(Generic[Known]):
     """The part of a decoder that is the same everywhere. Subclasses read frames in `_read` and bodies in `_answer`."""
 
     notices_loss = True
+    contract_type: type[Contract] = Contract  # where it is another one, that of the parameter
 
     def __init__(self, exchange: str, instruments: Iterable[Instrument], ignored: Collection[str]) -> None:
         self.exchange = exchange
-        self.contracts: dict[str, Contract] = {}
+        self.contracts: dict[str, Known] = {}
         self.outdated = 0
         self._ignored = ignored
         self._complained: set[str] = set()
@@ -193,7 +253,7 @@ class ContractDecoder:
     def feed(self, frame: bytes | str, received_time: float) -> Sequence[Word]:
         """Read one frame. Raises FeedError and nothing else; the decoder stays usable."""
         try:
-            return self._read(frame.encode() if isinstance(frame, str) else frame, received_time)
+            return self._read(frame.encode() if type(frame) is str else frame, received_time)  # type: ignore[arg-type]
         except FeedError:
             raise
         except Exception as error:  # whatever a frame makes us stumble over is a bad frame
@@ -216,7 +276,7 @@ class ContractDecoder:
                 continue
             contract = known.get(instrument.exchange_symbol)
             if contract is None:
-                contract = Contract(instrument)
+                contract = cast(Known, self.contract_type(instrument))
             else:
                 contract.describe(instrument)
             self.contracts[instrument.exchange_symbol] = contract
@@ -231,7 +291,7 @@ class ContractDecoder:
         """Whether an id has a form that no perpetual has."""
         raise NotImplementedError
 
-    def _contract(self, exchange_symbol: str) -> Contract | None:
+    def _contract(self, exchange_symbol: str) -> Known | None:
         """The contract of an id; None if it is one that we left out on purpose.
 
         Raises:

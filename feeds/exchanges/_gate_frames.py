@@ -88,7 +88,7 @@ class _DeepBook:
         self.lost = False
 
 
-class Decoder(fields.ContractDecoder):
+class Decoder(fields.ContractDecoder[fields.Contract]):
     """Reads the frames of one Gate connection, and the answers to its polls."""
 
     def __init__(self, instruments: Iterable[Instrument], ignored: Collection[str] = ()) -> None:
@@ -126,17 +126,11 @@ class Decoder(fields.ContractDecoder):
         if top.u <= contract.last_id and top.t - contract.last_ms <= fields.RECOUNT_MS:
             self.outdated += 1
             return []
-        multiplier, factor, inf = contract.multiplier, contract.factor, fields.INF
-        bid, bid_size = top.b / multiplier, top.B * factor
-        ask, ask_size = top.a / multiplier, top.A * factor
-        if contract.inverse and bid > 0.0 and ask > 0.0:
-            bid_size /= bid
-            ask_size /= ask
-        if 0.0 < bid < inf and 0.0 < ask < inf and 0.0 < bid_size < inf and 0.0 < ask_size < inf and top.t > 0:
-            quote = Quote(NAME, contract.symbol, bid, bid_size, ask, ask_size, top.t / 1000, received_time)
-        else:
-            event_time = fields.seconds(top.t)
-            quote = contract.quote(top.b, top.B, top.a, top.A, event_time, received_time)
+        quote = None
+        if top.t > 0:
+            quote = fields.touch(contract, top.b, top.B, top.a, top.A, top.t / 1000, received_time)
+        if quote is None:
+            quote = contract.quote(top.b, top.B, top.a, top.A, fields.seconds(top.t), received_time)
         contract.last_id, contract.last_ms, contract.last_received = top.u, top.t, received_time
         self._quotes[top.s] = quote
         return (quote,)

@@ -57,7 +57,7 @@ class _TopFrame(msgspec.Struct, gc=False):
 _decode_top = msgspec.json.Decoder(_TopFrame, strict=False).decode
 
 
-class Decoder(fields.ContractDecoder):
+class Decoder(fields.ContractDecoder[fields.Contract]):
     """Reads the frames of one KuCoin connection, and the answers to its polls."""
 
     def __init__(self, instruments: Iterable[Instrument], ignored: Collection[str] = ()) -> None:
@@ -93,19 +93,11 @@ class Decoder(fields.ContractDecoder):
         time_ms = top.ts // NS_PER_MS
         if self._is_old(contract, top.sequence, time_ms):
             return ()
-        multiplier, factor, inf = contract.multiplier, contract.factor, fields.INF
-        bid_price, bid_size = top.bestBidPrice / multiplier, top.bestBidSize * factor
-        ask_price, ask_size = top.bestAskPrice / multiplier, top.bestAskSize * factor
-        if contract.inverse and bid_price > 0.0 and ask_price > 0.0:
-            bid_size /= bid_price
-            ask_size /= ask_price
-        if 0.0 < bid_price < inf and 0.0 < ask_price < inf and 0.0 < bid_size < inf and 0.0 < ask_size < inf:
-            quote = Quote(
-                NAME, contract.symbol, bid_price, bid_size, ask_price, ask_size, top.ts / NS_PER_S, received_time
-            )
-        else:
-            sides = (top.bestBidPrice, top.bestBidSize, top.bestAskPrice, top.bestAskSize)
-            quote = contract.quote(*sides, top.ts / NS_PER_S, received_time)
+        bid, bid_size, ask, ask_size = top.bestBidPrice, top.bestBidSize, top.bestAskPrice, top.bestAskSize
+        event_time = top.ts / NS_PER_S
+        quote = fields.touch(contract, bid, bid_size, ask, ask_size, event_time, received_time)
+        if quote is None:
+            quote = contract.quote(bid, bid_size, ask, ask_size, event_time, received_time)
         return self._hold(contract, quote, top.sequence, time_ms)
 
     def _is_old(self, contract: fields.Contract, sequence: int, time_ms: int) -> bool:

@@ -68,7 +68,7 @@ _decode_full = msgspec.json.Decoder(_FullFrame).decode
 _decode_tickers = msgspec.json.Decoder(_TickersFrame).decode
 
 
-class Decoder(fields.ContractDecoder):
+class Decoder(fields.ContractDecoder[fields.Contract]):
     """Reads the frames of one MEXC connection, and the answers to its polls."""
 
     def __init__(self, instruments: Iterable[Instrument], ignored: Collection[str] = (), deep: bool = False) -> None:
@@ -142,18 +142,9 @@ class Decoder(fields.ContractDecoder):
         event_time = time_ms / 1000 if time_ms > 0 else None
         bid = book.bids[0] if book.bids else None
         ask = book.asks[0] if book.asks else None
-        multiplier, factor, inf = contract.multiplier, contract.factor, fields.INF
         quote: Quote | None = None
-        if bid is not None and ask is not None:
-            bid_price, bid_size = bid.price / multiplier, bid.size * factor
-            ask_price, ask_size = ask.price / multiplier, ask.size * factor
-            if contract.inverse and bid_price > 0.0 and ask_price > 0.0:
-                bid_size /= bid_price
-                ask_size /= ask_price
-            if 0.0 < bid_price < inf and 0.0 < ask_price < inf and 0.0 < bid_size < inf and 0.0 < ask_size < inf:
-                quote = Quote(
-                    NAME, contract.symbol, bid_price, bid_size, ask_price, ask_size, event_time, received_time
-                )
+        if bid is not None and ask is not None and event_time is not None:
+            quote = fields.touch(contract, bid.price, bid.size, ask.price, ask.size, event_time, received_time)
         if quote is None:
             quote = Quote(
                 NAME,

@@ -77,6 +77,21 @@ class _IndexFrame(msgspec.Struct, gc=False):
 
 # strict=False reads "111.06" as a float in C. It would also read "inf", so the sides of a top are checked below.
 _decode_top = msgspec.json.Decoder(_TopFrame, strict=False).decode
+_TOP_START = b'{"arg":{"channel":"bbo-tbt"'
+_pick_top = fields.picker(
+    {
+        "arg": {"instId": "text"},
+        "data": [
+            {
+                "asks": [("quantity", "quantity")],
+                "bids": [("quantity", "quantity")],
+                "ts": "integer",
+                "seqId": "integer",
+            }
+        ],
+    },
+    _TOP_START,
+)
 _decode_mark = msgspec.json.Decoder(_MarkFrame, strict=False).decode
 _decode_index = msgspec.json.Decoder(_IndexFrame, strict=False).decode
 
@@ -93,7 +108,7 @@ class _OpenBook:
         self.lost = False
 
 
-class Decoder(fields.ContractDecoder):
+class Decoder(fields.ContractDecoder[fields.Contract]):
     """Reads the frames of one OKX connection, and the answers to its polls."""
 
     def __init__(self, instruments: Iterable[Instrument], ignored: Collection[str] = ()) -> None:
@@ -126,7 +141,16 @@ class Decoder(fields.ContractDecoder):
             self._books.pop(topic, None)
 
     def _read(self, frame: bytes, received_time: float) -> Sequence[Word]:
-        if frame.startswith(b'{"arg":{"channel":"bbo-tbt"'):
+        picked = _pick_top(frame)
+        if picked is not None:
+            exchange_symbol, ask, ask_size, bid, bid_size, time_ms, sequence = picked
+            contract = self.contracts.get(exchange_symbol)
+            if contract is not None and sequence > contract.last_id:
+                plain = fields.touch(contract, bid, bid_size, ask, ask_size, time_ms / 1000, received_time)
+                if plain is not None:
+                    contract.last_id, contract.last_ms, contract.last_received = sequence, time_ms, received_time
+                    return [plain]
+        if frame.startswith(_TOP_START):
             try:
                 message = _decode_top(frame)
             except msgspec.MsgspecError:  # numbers that are ""
@@ -174,18 +198,10 @@ class Decoder(fields.ContractDecoder):
             return []
         if bids and asks:
             bid, ask = bids[0], asks[0]
-            multiplier, factor, inf = contract.multiplier, contract.factor, fields.INF
-            bid_price, bid_size = bid.price / multiplier, bid.size * factor
-            ask_price, ask_size = ask.price / multiplier, ask.size * factor
-            if contract.inverse and bid_price > 0.0 and ask_price > 0.0:
-                bid_size /= bid_price
-                ask_size /= ask_price
-            if 0.0 < bid_price < inf and 0.0 < ask_price < inf and 0.0 < bid_size < inf and 0.0 < ask_size < inf:
+            plain = fields.touch(contract, bid.price, bid.size, ask.price, ask.size, time_ms / 1000, received_time)
+            if plain is not None:
                 contract.last_id, contract.last_ms = sequence, time_ms
-                event_time = time_ms / 1000
-                return [
-                    Quote(NAME, contract.symbol, bid_price, bid_size, ask_price, ask_size, event_time, received_time)
-                ]
+                return [plain]
         best_bids = [(level.price, level.size) for level in bids[:1]]
         best_asks = [(level.price, level.size) for level in asks[:1]]
         quote = _quote(contract, best_bids, best_asks, time_ms, received_time)

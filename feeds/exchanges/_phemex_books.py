@@ -4,7 +4,8 @@ A frame's numbers are as quoted: real, as text, or integers scaled by the contra
 """
 
 import sys
-from collections.abc import Iterable
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import msgspec
@@ -46,6 +47,11 @@ class ScaledFrame(msgspec.Struct, gc=False):
 
 
 decode_real = msgspec.json.Decoder(RealFrame, strict=False).decode
+_SIDES_FORM = {"asks": [..., ("positive", "quantity")], "bids": [..., ("positive", "quantity")]}
+_STAMP_FORM = {"sequence": "integer", "symbol": "text", "timestamp": "integer", "type": b'"incremental"'}
+TOUCH_START, SCALED_START = b'{"depth":1,', b'{"book":'
+pick_touch = fields.picker({"dts": "integer", "orderbook_p": _SIDES_FORM, **_STAMP_FORM}, TOUCH_START)
+pick_scaled = fields.picker({"book": _SIDES_FORM, "depth": "integer", "dts?": "integer", **_STAMP_FORM}, SCALED_START)
 decode_scaled = msgspec.json.Decoder(ScaledFrame, strict=False).decode
 
 
@@ -54,10 +60,11 @@ class Touch:
 
     __slots__ = (
         *("ask_size", "best_ask", "best_bid", "bid_size", "known", "lost", "missed", "received", "sequence"),
-        "timestamp",
+        *("timestamp", "units"),
     )
 
-    def __init__(self) -> None:
+    def __init__(self, units: fields.Units) -> None:
+        self.units = units
         self.sequence = -1
         self.missed = -1  # the last change that came before a book
         self.timestamp = 0
@@ -70,80 +77,88 @@ class Touch:
         self.best_bid, self.bid_size = 0.0, 0.0
         self.best_ask, self.ask_size = fields.INF, 0.0
 
-    def merge(self, sides: Sides, depth: int) -> None:
-        """Take over changes: most often a better level, or the one that follows the best, which is taken away."""
-        changes = sides.bids
-        if changes:
-            level, count = changes[-1], len(changes)
-            if level.size > 0.0 and (
-                level.price >= self.best_bid
-                if count == 1
-                else count == 2 and changes[0].size == 0.0 and changes[0].price == self.best_bid
-            ):
-                self.best_bid, self.bid_size = level.price, level.size
+    def merge(self, bids: Sequence[float], asks: Sequence[float], depth: int) -> None:
+        """Take over changes, prices and sizes in turn.
+
+        Most often they are a better level, or the one that follows the best, which is taken away.
+        """
+        if bids:
+            count = len(bids)
+            if count == 2 and bids[0] >= self.best_bid and bids[1] > 0.0:
+                self.best_bid, self.bid_size = bids
+            elif count == 4 and bids[0] == self.best_bid and bids[1] == 0.0 and bids[3] > 0.0:
+                _, _, self.best_bid, self.bid_size = bids
             else:
-                held = _changed(self.best_bid, self.bid_size, changes)
+                held = _changed(self.best_bid, self.bid_size, bids)
                 self.best_bid = max(held, default=0.0)
                 self.bid_size = held.get(self.best_bid, 0.0)
-        changes = sides.asks
-        if changes:
-            level, count = changes[-1], len(changes)
-            if level.size > 0.0 and (
-                level.price <= self.best_ask
-                if count == 1
-                else count == 2 and changes[0].size == 0.0 and changes[0].price == self.best_ask
-            ):
-                self.best_ask, self.ask_size = level.price, level.size
+        if asks:
+            count = len(asks)
+            if count == 2 and asks[0] <= self.best_ask and asks[1] > 0.0:
+                self.best_ask, self.ask_size = asks
+            elif count == 4 and asks[0] == self.best_ask and asks[1] == 0.0 and asks[3] > 0.0:
+                _, _, self.best_ask, self.ask_size = asks
             else:
-                held = _changed(self.best_ask, self.ask_size, changes)
+                held = _changed(self.best_ask, self.ask_size, asks)
                 self.best_ask = min(held, default=fields.INF)
                 self.ask_size = held.get(self.best_ask, 0.0)
 
 
-def _changed(best: float, best_size: float, changes: Iterable[Level]) -> dict[float, float]:
+def in_turn(levels: Iterable[Level]) -> list[float]:
+    """Prices and sizes, one behind the other."""
+    return [number for level in levels for number in (level.price, level.size)]
+
+
+def _changed(best: float, best_size: float, changes: Sequence[float]) -> dict[float, float]:
     """What a side that held one level holds after changes, price to size."""
     held = {best: best_size} if best_size > 0.0 else {}
-    for level in changes:
-        if level.size > 0.0:
-            held[level.price] = level.size
+    for at in range(0, len(changes), 2):
+        price, size = changes[at], changes[at + 1]
+        if size > 0.0:
+            held[price] = size
         else:
-            held.pop(level.price, None)
+            held.pop(price, None)
     return held
 
 
 class Window(Touch):
-    """The best `depth` levels, price to size."""
+    """The best `depth` levels, price to size, with the prices of each side in ascending order."""
 
-    __slots__ = ("asks", "bids")
+    __slots__ = ("ask_prices", "asks", "bid_prices", "bids")
 
     def clear(self) -> None:
         super().clear()
         self.bids: dict[float, float] = {}
         self.asks: dict[float, float] = {}
+        self.bid_prices: list[float] = []
+        self.ask_prices: list[float] = []
 
-    def merge(self, sides: Sides, depth: int) -> None:
+    def merge(self, bids: Sequence[float], asks: Sequence[float], depth: int) -> None:
         """Take over changes. What falls out of the window is forgotten: no change of it would be sent."""
-        bids, best_bid = self.bids, self.best_bid
-        for level in sides.bids:
-            price, size = level.price, level.size
-            if size > 0.0:
-                bids[price] = size
-                if price > best_bid:
-                    best_bid = price
-            elif bids.pop(price, None) is not None and price == best_bid:
-                best_bid = max(bids) if bids else 0.0
-        while len(bids) > depth:
-            del bids[min(bids)]
-        self.best_bid, self.bid_size = best_bid, bids.get(best_bid, 0.0)
-        asks, best_ask = self.asks, self.best_ask
-        for level in sides.asks:
-            price, size = level.price, level.size
-            if size > 0.0:
-                asks[price] = size
-                if price < best_ask:
-                    best_ask = price
-            elif asks.pop(price, None) is not None and price == best_ask:
-                best_ask = min(asks) if asks else fields.INF
-        while len(asks) > depth:
-            del asks[max(asks)]
-        self.best_ask, self.ask_size = best_ask, asks.get(best_ask, 0.0)
+        held, prices = self.bids, self.bid_prices
+        _merge(held, prices, bids)
+        if len(prices) > depth:
+            for price in prices[:-depth]:
+                del held[price]
+            del prices[:-depth]
+        self.best_bid = prices[-1] if prices else 0.0
+        self.bid_size = held.get(self.best_bid, 0.0)
+        held, prices = self.asks, self.ask_prices
+        _merge(held, prices, asks)
+        if len(prices) > depth:
+            for price in prices[depth:]:
+                del held[price]
+            del prices[depth:]
+        self.best_ask = prices[0] if prices else fields.INF
+        self.ask_size = held.get(self.best_ask, 0.0)
+
+
+def _merge(held: dict[float, float], prices: list[float], changes: Sequence[float]) -> None:
+    for at in range(0, len(changes), 2):
+        price, size = changes[at], changes[at + 1]
+        if size > 0.0:
+            if price not in held:
+                insort(prices, price)
+            held[price] = size
+        elif held.pop(price, None) is not None:
+            del prices[bisect_left(prices, price)]

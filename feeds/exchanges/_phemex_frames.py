@@ -16,6 +16,7 @@ from feeds.errors import BadPayload, RequestFailed, SubscriptionRejected, Unknow
 from feeds.exchanges import _fields as fields
 from feeds.exchanges._phemex_books import (
     SCALED_BOOK_DEPTH,
+    SCALED_START,
     RealFrame,
     ScaledFrame,
     Sides,
@@ -23,6 +24,9 @@ from feeds.exchanges._phemex_books import (
     Window,
     decode_real,
     decode_scaled,
+    in_turn,
+    pick_scaled,
+    pick_touch,
 )
 from feeds.exchanges._phemex_listing import NAME, interval_h
 from feeds.exchanges._plans import read_shard, shard_of
@@ -87,11 +91,8 @@ class _ScaledTickerFrame(msgspec.Struct, gc=False):
 _decode_pack = msgspec.json.Decoder(_PackFrame, strict=False).decode
 _decode_scaled_ticker = msgspec.json.Decoder(_ScaledTickerFrame, strict=False).decode
 
-# What a quote takes of a contract, at one look-up: our symbol, what divides prices, coins each, whether inverse.
-_Unit = tuple[str, float, float, bool]
 
-
-class Decoder(fields.ContractDecoder):
+class Decoder(fields.ContractDecoder[fields.Contract]):
     """Reads the frames of one Phemex connection, and the answers to its polls.
 
     deep: whether scaled books, which come with 30 levels in any case, are also told as Depth.
@@ -102,7 +103,7 @@ class Decoder(fields.ContractDecoder):
     def __init__(self, instruments: Iterable[Instrument], ignored: Collection[str] = (), deep: bool = False) -> None:
         self._touches: dict[str, Touch] = {}
         self._windows: dict[str, Window] = {}
-        self._units: dict[str, _Unit] = {}
+        self._units: dict[str, fields.Units] = {}
         self._pack_fields: tuple[str, ...] = _PACK_FIELDS
         self._deep = deep
         super().__init__(NAME, instruments, ignored)
@@ -111,7 +112,8 @@ class Decoder(fields.ContractDecoder):
         """Take over a new catalogue without losing what is known of contracts that stay."""
         super().update(instruments)
         self._units = {
-            exchange_symbol: (
+            exchange_symbol: fields.Units(
+                NAME,
                 contract.symbol,
                 contract.multiplier * 10.0 ** contract.instrument.extra.get("price_scale", 0),
                 contract.factor,
@@ -119,10 +121,13 @@ class Decoder(fields.ContractDecoder):
             )
             for exchange_symbol, contract in self.contracts.items()
         }
+        for held in (self._touches, self._windows):
+            for exchange_symbol, touch in held.items():
+                touch.units = self._units.get(exchange_symbol, touch.units)
         # The same for a scaled ticker, with what makes its rate and its turnover real, and the funding interval.
         self._scales = {
             exchange_symbol: (
-                *self._units[exchange_symbol],
+                self._units[exchange_symbol],
                 10.0 ** -contract.instrument.extra.get("ratio_scale", 0),
                 10.0 ** -contract.instrument.extra.get("value_scale", 0),
                 contract.instrument.funding_interval_h,
@@ -138,10 +143,16 @@ class Decoder(fields.ContractDecoder):
             self._windows.pop(exchange_symbol, None)
 
     def _read(self, frame: bytes, received_time: float) -> Sequence[Word]:
+        picked = pick_touch(frame)
+        if picked is not None and (words := self._plain_change(picked, received_time)) is not None:
+            return words
         if frame.find(b'"orderbook_p":', 0, 128) > 0:
             real = decode_real(frame)
             return self._book(real, real.orderbook_p, received_time)
-        if frame.startswith(b'{"book":'):
+        if frame.startswith(SCALED_START):
+            picked = pick_scaled(frame)
+            if picked is not None and (words := self._plain_scaled(picked, received_time)) is not None:
+                return words
             scaled = decode_scaled(frame)
             return self._book(scaled, scaled.book, received_time)
         if frame.startswith((b'{"market24h":', b'{"data":')):
@@ -174,12 +185,42 @@ class Decoder(fields.ContractDecoder):
 
     # -- books -------------------------------------------------------------------------------------------------
 
+    def _plain_change(self, picked: tuple[Any, ...], received_time: float) -> Sequence[Word] | None:
+        """Take over the next change of a book of one level; None, and nothing is done, if it is anything else."""
+        sent_ns, asks, bids, sequence, exchange_symbol, timestamp = picked
+        touch = self._touches.get(exchange_symbol)
+        if touch is None or sequence <= touch.sequence or not touch.known or sent_ns <= 0:
+            return None
+        touch.merge(bids, asks, 1)
+        touch.sequence, touch.timestamp, touch.received = sequence, timestamp, received_time
+        best_bid, best_ask = touch.best_bid, touch.best_ask
+        if best_bid >= best_ask:
+            return self._lost(f"{QUOTE_TOPIC}{exchange_symbol}", touch, "the book is crossed")
+        units, event_time = touch.units, sent_ns / 1e9
+        quote = fields.touch(units, best_bid, touch.bid_size, best_ask, touch.ask_size, event_time, received_time)
+        return (_quote(units, touch, event_time, received_time) if quote is None else quote,)
+
+    def _plain_scaled(self, picked: tuple[Any, ...], received_time: float) -> Sequence[Word] | None:
+        """Take over the next change of a whole book, as above."""
+        asks, bids, depth, sent_ns, sequence, exchange_symbol, timestamp = picked
+        window = self._windows.get(exchange_symbol)
+        if window is None or not window.known or sequence <= window.sequence:
+            return None
+        sent_ns = sent_ns or timestamp
+        if sent_ns <= 0 or self._deep or depth != SCALED_BOOK_DEPTH:
+            return None
+        window.merge(bids, asks, depth)
+        window.sequence, window.timestamp, window.received = sequence, timestamp, received_time
+        if window.best_bid >= window.best_ask:
+            return self._lost(f"{SCALED_BOOK_TOPIC}{exchange_symbol}", window, "the book is crossed")
+        return (_quote(window.units, window, sent_ns / 1e9, received_time),)
+
     def _book(
         self, message: RealFrame | ScaledFrame, sides: Sides, received_time: float, polled: bool = False
     ) -> Sequence[Word]:
         exchange_symbol = message.symbol
-        unit = self._units.get(exchange_symbol)
-        if unit is None:
+        units = self._units.get(exchange_symbol)
+        if units is None:
             self._contract(exchange_symbol)  # raises unless it is left out on purpose
             return ()
         depth = message.depth if 0 < message.depth < SCALED_BOOK_DEPTH else SCALED_BOOK_DEPTH
@@ -187,22 +228,22 @@ class Decoder(fields.ContractDecoder):
         if depth == 1:
             window = self._touches.get(exchange_symbol)
             if window is None:
-                window = self._touches[exchange_symbol] = Touch()
+                window = self._touches[exchange_symbol] = Touch(units)
         else:
             window = self._windows.get(exchange_symbol)
             if window is None:
-                window = self._windows[exchange_symbol] = Window()
+                window = self._windows[exchange_symbol] = Window(units)
         kind, sequence, timestamp = message.type, message.sequence, message.timestamp
         sent_ns = message.dts
         if kind == "incremental":
             if not window.known:
                 window.missed = max(window.missed, sequence)
-                return self._lost(message, window, "a change came before any snapshot", missed=False)
+                return self._lost(_topic(message), window, "a change came before any snapshot", missed=False)
             if sequence <= window.sequence:
                 self.outdated += 1
                 if sequence == window.sequence:
                     return ()
-                return self._lost(message, window, "a change came too late to be merged")
+                return self._lost(_topic(message), window, "a change came too late to be merged")
             sent_ns = sent_ns or timestamp  # a snapshot may repeat the change of minutes ago
         elif kind == "snapshot":
             if sequence <= window.sequence:
@@ -214,40 +255,33 @@ class Decoder(fields.ContractDecoder):
                     self.outdated += 1
             if sequence < window.missed:
                 window.lost = False
-                return self._lost(message, window, "the book is older than a change that came before it")
+                return self._lost(_topic(message), window, "the book is older than a change that came before it")
             window.clear()
             window.known, window.lost = True, False
         else:
             raise UnknownMessage(NAME, f"a book of type {kind!r:.40}")
-        window.merge(sides, depth)
+        window.merge(in_turn(sides.bids), in_turn(sides.asks), depth)
         window.sequence, window.timestamp, window.received = sequence, timestamp, received_time
         if window.best_bid >= window.best_ask:
-            return self._lost(message, window, "the book is crossed")
+            return self._lost(_topic(message), window, "the book is crossed")
         event_time = sent_ns / 1e9 if sent_ns > 0 else None
         if not isinstance(window, Window):
-            return (_quote(unit, window, event_time, received_time),)
+            return (_quote(units, window, event_time, received_time),)
         if type(message) is RealFrame:
             return (self._depth(exchange_symbol, window, event_time, received_time),)
-        quote = _quote(unit, window, event_time, received_time)
+        quote = _quote(units, window, event_time, received_time)
         return (quote, self._depth(exchange_symbol, window, event_time, received_time)) if self._deep else (quote,)
 
-    def _lost(
-        self, message: RealFrame | ScaledFrame, window: Touch, reason: str, missed: bool = True
-    ) -> Sequence[Word]:
+    def _lost(self, topic: str, window: Touch, reason: str, missed: bool = True) -> Sequence[Word]:
         """Give the book up until the next snapshot, and ask for one once."""
         asked, window.lost, window.known = window.lost, True, False
-        if asked:
-            return ()
-        topic = SCALED_BOOK_TOPIC
-        if type(message) is RealFrame:
-            topic = QUOTE_TOPIC if message.depth == 1 else DEPTH_TOPIC
-        return (Resync(f"{topic}{message.symbol}", reason, missed),)
+        return () if asked else (Resync(topic, reason, missed),)
 
     def _depth(self, exchange_symbol: str, window: Window, event_time: float | None, received_time: float) -> Depth:
         contract = self.contracts[exchange_symbol]
-        bids = sorted(window.bids.items(), reverse=True)[:DEPTH_LEVELS]
-        asks = sorted(window.asks.items())[:DEPTH_LEVELS]
-        scale = self._units[exchange_symbol][1] / contract.multiplier
+        bids = [(price, window.bids[price]) for price in reversed(window.bid_prices[-DEPTH_LEVELS:])]
+        asks = [(price, window.asks[price]) for price in window.ask_prices[:DEPTH_LEVELS]]
+        scale = self._units[exchange_symbol].multiplier / contract.multiplier
         return Depth(
             NAME,
             contract.symbol,
@@ -290,7 +324,8 @@ class Decoder(fields.ContractDecoder):
         scales = self._scales.get(row.symbol)
         if scales is None:
             return None
-        symbol, divisor, factor, inverse, rate_scale, value_scale, interval_h = scales
+        units, rate_scale, value_scale, interval_h = scales
+        symbol, divisor, factor, inverse = units.symbol, units.multiplier, units.factor, units.inverse
         mark, index, last = row.markPrice / divisor, row.indexPrice / divisor, row.close / divisor
         volume, turnover, interest = row.volume * factor, row.turnover * value_scale, row.openInterest * factor
         if inverse:  # volume and interest count dollars, turnover counts coins
@@ -362,7 +397,8 @@ class Decoder(fields.ContractDecoder):
         if contract is None:
             return []
         event_time = _nanoseconds(message["timestamp"])
-        _, divisor, _, _, rate_scale, value_scale, _ = self._scales[contract.exchange_symbol]
+        units, rate_scale, value_scale, _ = self._scales[contract.exchange_symbol]
+        divisor = units.multiplier
         mark_price = fields.price(row.get("markPrice"), divisor)
         last_price = fields.price(row.get("close"), divisor)
         rate = fields.number(row.get("fundingRate"))
@@ -453,29 +489,33 @@ class Decoder(fields.ContractDecoder):
             return []
         if (fields.number(row["bidRp"]), fields.number(row["askRp"])) != (window.best_bid, window.best_ask):
             return []
-        unit = self._units[contract.exchange_symbol]
-        return [_quote(unit, window, _nanoseconds(row["timestamp"]), received_time)]
+        units = self._units[contract.exchange_symbol]
+        return [_quote(units, window, _nanoseconds(row["timestamp"]), received_time)]
 
 
-def _quote(unit: _Unit, touch: Touch, event_time: float | None, received_time: float) -> Quote:
-    symbol, divisor, factor, inverse = unit
-    inf = fields.INF
-    bid, bid_size = touch.best_bid / divisor, touch.bid_size * factor
-    ask, ask_size = touch.best_ask / divisor, touch.ask_size * factor
-    if inverse:
-        bid_size = bid_size / bid if bid > 0.0 else 0.0
-        ask_size = ask_size / ask if ask > 0.0 else 0.0
-    has_bid, has_ask = bid > 0.0 and 0.0 < bid_size < inf, 0.0 < ask < inf and 0.0 < ask_size < inf
-    return Quote(
-        NAME,
-        symbol,
-        bid if has_bid else None,
-        bid_size if has_bid else None,
-        ask if has_ask else None,
-        ask_size if has_ask else None,
-        event_time,
-        received_time,
-    )
+def _topic(message: RealFrame | ScaledFrame) -> str:
+    """What brings a book."""
+    if type(message) is ScaledFrame:
+        return f"{SCALED_BOOK_TOPIC}{message.symbol}"
+    return f"{QUOTE_TOPIC if message.depth == 1 else DEPTH_TOPIC}{message.symbol}"
+
+
+def _quote(units: fields.Units, touch: Touch, event_time: float | None, received_time: float) -> Quote:
+    bid, bid_size, ask, ask_size = touch.best_bid, touch.bid_size, touch.best_ask, touch.ask_size
+    if event_time is not None:
+        plain = fields.touch(units, bid, bid_size, ask, ask_size, event_time, received_time)
+        if plain is not None:
+            return plain
+    best_bid, best_ask = _side(units, bid, bid_size), _side(units, ask, ask_size)
+    return Quote(NAME, units.symbol, *best_bid, *best_ask, event_time, received_time)
+
+
+def _side(units: fields.Units, quoted: float, size: float) -> tuple[float | None, float | None]:
+    """One side in our units; two None where it is empty."""
+    price, coins = quoted / units.multiplier, size * units.factor
+    if units.inverse:
+        coins = coins / price if price > 0.0 else 0.0
+    return (price, coins) if 0.0 < price < fields.INF and 0.0 < coins < fields.INF else (None, None)
 
 
 def _nanoseconds(value: Any) -> float | None:

@@ -29,7 +29,7 @@ from feeds.exchanges.base import (
     ServerTime,
     Word,
 )
-from market.models import Depth, Funding, Instrument, Quote, Ticker
+from market.models import Depth, Funding, Instrument, Ticker
 
 ENDPOINTS = {
     "rest": "https://fapi.binance.com",
@@ -102,7 +102,7 @@ _decode_marks = msgspec.json.Decoder(_Marks, strict=False).decode
 _decode_tickers = msgspec.json.Decoder(_Tickers, strict=False).decode
 
 
-class Decoder(fields.ContractDecoder):
+class Decoder(fields.ContractDecoder[fields.Contract]):
     """Reads the frames of one Binance connection, and the answers to its polls."""
 
     def __init__(self, instruments: Iterable[Instrument], ignored: Collection[str] = ()) -> None:
@@ -129,16 +129,10 @@ class Decoder(fields.ContractDecoder):
             if row.u <= contract.last_id and row.T - contract.last_ms <= fields.RECOUNT_MS:
                 self.outdated += 1
                 return []
-            multiplier, factor = contract.multiplier, contract.factor
-            bid, bid_size = row.b / multiplier, row.B * factor
-            ask, ask_size = row.a / multiplier, row.A * factor
-            if contract.inverse and bid > 0.0 and ask > 0.0:
-                bid_size /= bid
-                ask_size /= ask
-            inf = fields.INF
-            if 0.0 < bid < inf and 0.0 < ask < inf and 0.0 < bid_size < inf and 0.0 < ask_size < inf:
+            plain = fields.touch(contract, row.b, row.B, row.a, row.A, row.T / 1000, received_time)
+            if plain is not None:
                 contract.last_id, contract.last_ms = row.u, row.T
-                return [Quote(NAME, contract.symbol, bid, bid_size, ask, ask_size, row.T / 1000, received_time)]
+                return [plain]
             return self._book_ticker(msgspec.structs.asdict(row), received_time)
         try:
             if frame.startswith(b'{"stream":"!markPrice@arr'):

@@ -219,11 +219,19 @@ class _BookFrame(msgspec.Struct, gc=False):
 
 
 # strict=False reads "62914.2" as a float in C. It would also read "inf", so numbers are checked below.
+_TOUCH_START, _BOOK_START = b'{"channel":"bbo"', b'{"channel":"l2Book"'
+_LEVEL_FORM = {"px": "quantity", "sz": "quantity"}
+_pick_touch = fields.picker(
+    {"data": {"coin": "text", "time": "integer", "bbo": (_LEVEL_FORM, _LEVEL_FORM)}}, _TOUCH_START
+)
+_pick_book = fields.picker(
+    {"data": {"coin": "text", "time": "integer", "levels": ([..., _LEVEL_FORM], [..., _LEVEL_FORM])}}, _BOOK_START
+)
 _decode_touch = msgspec.json.Decoder(_TouchFrame, strict=False).decode
 _decode_book = msgspec.json.Decoder(_BookFrame, strict=False).decode
 
 
-class Decoder(fields.ContractDecoder):
+class Decoder(fields.ContractDecoder[fields.Contract]):
     """Reads the frames of one Hyperliquid connection, and the answers to its polls.
 
     A contract's `last_ms` is the block of its last touch, `last_id` that of its last book.
@@ -238,9 +246,21 @@ class Decoder(fields.ContractDecoder):
                 contract.forget()
 
     def _read(self, frame: bytes, received_time: float) -> Sequence[Word]:
-        if frame.startswith(b'{"channel":"bbo"'):
+        picked = _pick_touch(frame)
+        if picked is not None:
+            coin, time_ms, bid, bid_size, ask, ask_size = picked
+            contract = self.contracts.get(coin)
+            if contract is not None and time_ms > contract.last_ms and time_ms >= contract.last_id:
+                plain = fields.touch(contract, bid, bid_size, ask, ask_size, time_ms / 1000, received_time)
+                if plain is not None:
+                    contract.last_ms, contract.last_received = time_ms, received_time
+                    return [plain]
+        picked = _pick_book(frame)
+        if picked is not None and (words := self._plain_book(picked, received_time)):
+            return words
+        if frame.startswith(_TOUCH_START):
             return self._touch(_decode_touch(frame).data, received_time)
-        if frame.startswith(b'{"channel":"l2Book"'):
+        if frame.startswith(_BOOK_START):
             return self._book(_decode_book(frame).data, received_time)
         if frame.startswith(b"Websocket connection established"):  # no longer sent in 2026
             return []
@@ -260,18 +280,30 @@ class Decoder(fields.ContractDecoder):
                 return []
         bid, ask = touch.bbo
         if bid is not None and ask is not None and time_ms > 0:
-            multiplier, factor, inf = contract.multiplier, contract.factor, fields.INF
-            bid_price, bid_size = bid.px / multiplier, bid.sz * factor
-            ask_price, ask_size = ask.px / multiplier, ask.sz * factor
-            if 0.0 < bid_price < inf and 0.0 < ask_price < inf and 0.0 < bid_size < inf and 0.0 < ask_size < inf:
+            plain = fields.touch(contract, bid.px, bid.sz, ask.px, ask.sz, time_ms / 1000, received_time)
+            if plain is not None:
                 contract.last_ms, contract.last_received = time_ms, received_time
-                event_time = time_ms / 1000
-                return [
-                    Quote(NAME, contract.symbol, bid_price, bid_size, ask_price, ask_size, event_time, received_time)
-                ]
+                return [plain]
         quote = contract.quote(*_side(bid), *_side(ask), fields.seconds(time_ms), received_time)
         contract.last_ms, contract.last_received = time_ms, received_time
         return [quote]
+
+    def _plain_book(self, picked: tuple[Any, ...], received_time: float) -> Sequence[Word] | None:
+        """Read a book as below if it is two-sided and newer than all before; else None."""
+        coin, time_ms, quoted_bids, quoted_asks = picked
+        contract = self.contracts.get(coin)
+        if contract is None or time_ms <= contract.last_ms or time_ms <= contract.last_id:
+            return None
+        bids, asks = fields.ladder(contract, quoted_bids), fields.ladder(contract, quoted_asks)
+        if not bids or not asks or bids[0][0] >= asks[0][0]:
+            return None
+        contract.last_id, contract.last_received = time_ms, received_time
+        symbol, event_time = contract.symbol, time_ms / 1000
+        (bid, bid_size), (ask, ask_size) = bids[0], asks[0]
+        return [
+            Quote(NAME, symbol, bid, bid_size, ask, ask_size, event_time, received_time),
+            Depth(NAME, symbol, bids, asks, event_time, received_time),
+        ]
 
     def _book(self, book: _Book, received_time: float) -> Sequence[Word]:
         """A whole book: depth, and the touch as it is at the book's block."""

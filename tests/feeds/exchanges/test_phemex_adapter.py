@@ -3,7 +3,6 @@
 import json
 from math import isfinite
 
-import msgspec
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,7 +18,8 @@ from feeds.errors import (
     UnknownMessage,
 )
 from feeds.exchanges import phemex
-from feeds.exchanges._phemex_books import Sides, Touch, Window
+from feeds.exchanges._fields import Units
+from feeds.exchanges._phemex_books import Touch, Window
 from feeds.exchanges.base import Ack, Resync, ServerTime
 from market.models import AssetClass, Depth, Funding, Pairing, Quote, Status, Ticker
 
@@ -224,11 +224,13 @@ SIDE = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 2)), max_size=3)
 @settings(deadline=None, derandomize=True)
 @given(st.lists(st.tuples(SIDE, SIDE), max_size=6))
 def test_one_level_is_held_as_a_window_of_one_would(changes):
-    touch, window = Touch(), Window()
+    units = Units("phemex", "BTC-USDT", 1.0, 1.0, False)
+    touch, window = Touch(units), Window(units)
     for bids, asks in changes:
-        sides = msgspec.convert({"bids": bids, "asks": [(price + 2, size) for price, size in asks]}, Sides)
-        touch.merge(sides, 1)
-        window.merge(sides, 1)
+        bids = [number for level in bids for number in level]
+        asks = [number for price, size in asks for number in (price + 2, size)]
+        touch.merge(bids, asks, 1)
+        window.merge(bids, asks, 1)
 
         assert (touch.best_bid, touch.bid_size) == (window.best_bid, window.bid_size)
         assert (touch.best_ask, touch.ask_size) == (window.best_ask, window.ask_size)
