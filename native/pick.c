@@ -3,7 +3,8 @@
    A Pick is told the form of the frame:
 
      "text", "integer", "number",  a value that is wanted; numbers may be written as text. A quantity has no sign, and
-     "quantity", "positive"        what is positive is not 0 either
+     "quantity", "positive",       what is positive is not 0 either; an integer of nanoseconds is answered in seconds
+     "nanoseconds"
      b"..."                        a value that must be there, written just so, and is not answered
      {"key": form, ...}            an object: each key must be there once, in any order; others are passed over.
                                    A key that ends in "?" may be missing, and so may those within; what they hold is
@@ -21,7 +22,7 @@
 #include <math.h>
 #include <string.h>
 
-typedef enum { LITERAL, TEXT, NUMBER, QUANTITY, POSITIVE, INTEGER, OBJECT, ONE, BEGINS, MANY } Kind;
+typedef enum { LITERAL, TEXT, NUMBER, QUANTITY, POSITIVE, INTEGER, NANOSECONDS, OBJECT, ONE, BEGINS, MANY } Kind;
 
 typedef struct Node Node;
 
@@ -157,6 +158,8 @@ learn(Pick *pick, PyObject *form, int optional, int among)
             node->kind = TEXT;
         else if (!among && PyUnicode_CompareWithASCIIString(form, "integer") == 0)
             node->kind = INTEGER;
+        else if (!among && PyUnicode_CompareWithASCIIString(form, "nanoseconds") == 0)
+            node->kind = NANOSECONDS;
         else
             known = 0;
     } else if (PyBytes_CheckExact(form) && !among && !optional && pick->literals < MOST) {
@@ -467,10 +470,14 @@ read_node(Cursor *cursor, const Node *node)
         return read_text(cursor, &start, &length)
             && keep(cursor, node->place, PyUnicode_DecodeASCII(start, length, NULL));
     case INTEGER:
+    case NANOSECONDS:
         quoted = passes(cursor, '"');
-        return read_figures(cursor, &negative, &figures, &decimals) && decimals == 0
-            && figures <= 9223372036854775807ULL && (!quoted || passes(cursor, '"'))
-            && keep(cursor, node->place, PyLong_FromLongLong(negative ? -(long long)figures : (long long)figures));
+        if (!read_figures(cursor, &negative, &figures, &decimals) || decimals != 0 || figures > 9223372036854775807ULL
+            || (quoted && !passes(cursor, '"')))
+            return 0;
+        long long whole = negative ? -(long long)figures : (long long)figures;
+        return keep(cursor, node->place,
+            node->kind == INTEGER ? PyLong_FromLongLong(whole) : PyFloat_FromDouble((double)whole / 1e9));
     case OBJECT:
         return read_object(cursor, node);
     case MANY:

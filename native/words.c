@@ -10,6 +10,7 @@
 #include "hot.h"
 #include <structmember.h>
 
+#define MOST_ARGUMENTS 4
 #define FIELD(object, offset) (*(PyObject **)((char *)(object) + (offset)))
 
 enum { UNITS_EXCHANGE, UNITS_SYMBOL, UNITS_MULTIPLIER, UNITS_FACTOR, UNITS_INVERSE, UNITS_COUNT };
@@ -54,7 +55,7 @@ static struct {
         store_at[STORE_COUNT];
     Py_ssize_t mark, last, width; /* where a cell's mark and last price lie, and how many numbers it has */
     double late_s;
-    PyObject *now, *append, *locked, *one; /* time.perf_counter, deque.append, the lock's `locked`, 1 */
+    PyObject *now, *append, *locked, *rest, *one; /* time.perf_counter, deque.append, the lock's `locked`, write, 1 */
 } known;
 
 /* Where the named fields of a class lie. Each must be an object's. */
@@ -412,50 +413,101 @@ write_word(PyObject *word, PyObject *of, Py_buffer *buffer, PyObject *const *sto
     return write_ticker(word, numbers);
 }
 
-/* write(store, words) -> how many words, from the first on, were written. While the store is locked, none. */
-static PyObject *
-write_plain(PyObject *module, PyObject *const *args, Py_ssize_t count)
+/* How many words, from the first on, were written, or -1 with an exception. While the store is locked, none. */
+static Py_ssize_t
+write_plain(PyObject *self, PyObject *words)
 {
-    if (count != 2 || known.store == NULL || !PyObject_TypeCheck(args[0], known.store)) {
-        PyErr_SetString(PyExc_TypeError, "write takes a store and words");
-        return NULL;
-    }
-    PyObject *store[STORE_COUNT], *words = args[1];
+    PyObject *store[STORE_COUNT];
     for (int i = 0; i < STORE_COUNT; i++)
-        if ((store[i] = FIELD(args[0], known.store_at[i])) == NULL) {
+        if ((store[i] = FIELD(self, known.store_at[i])) == NULL) {
             PyErr_SetString(PyExc_AttributeError, STORE_FIELDS[i]);
-            return NULL;
+            return -1;
         }
     /* Nobody else can lock it or read it meanwhile: that takes the interpreter lock, which is held until the end. */
     PyObject *locked = PyObject_Vectorcall(known.locked, &store[STORE_LOCK], 1, NULL);
     if (locked == NULL)
-        return NULL;
+        return -1;
     Py_DECREF(locked);
     if (locked == Py_True || !(PyList_CheckExact(words) || PyTuple_CheckExact(words)))
-        return PyLong_FromLong(0);
+        return 0;
     PyObject *cells = store[STORE_CELLS];
     PyObject *of = Py_IS_TYPE(cells, known.cells) ? FIELD(cells, known.cells_at[CELLS_OF]) : NULL;
     PyObject *buffer = of == NULL ? NULL : FIELD(cells, known.cells_at[CELLS_BUFFER]);
     if (buffer == NULL || !PyMemoryView_Check(buffer) || !PyDict_CheckExact(of)
         || !PyDict_CheckExact(store[STORE_CHANGED]) || !PyDict_CheckExact(store[STORE_ANCHORED])) {
         PyErr_SetString(PyExc_TypeError, "the store is not made as it was");
-        return NULL;
+        return -1;
     }
     Py_ssize_t done = 0, all = PySequence_Fast_GET_SIZE(words);
     for (; done < all; done++) {
         int written = write_word(PySequence_Fast_GET_ITEM(words, done), of, PyMemoryView_GET_BUFFER(buffer), store);
         if (written < 0)
-            return NULL;
+            return -1;
         if (written == 0)
             break;
     }
     if (done > 0) {
         PyObject *version = PyNumber_Add(store[STORE_VERSION], known.one);
         if (version == NULL)
-            return NULL;
-        Py_SETREF(FIELD(args[0], known.store_at[STORE_VERSION]), version);
+            return -1;
+        Py_SETREF(FIELD(self, known.store_at[STORE_VERSION]), version);
     }
-    return PyLong_FromSsize_t(done);
+    return done;
+}
+
+/* The method `write`: plain words here, and from the first on that is not, all by the Python that it stands before. */
+static PyObject *
+store_write(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    PyObject *call[MOST_ARGUMENTS];
+    Py_ssize_t all = count + (names == NULL ? 0 : PyTuple_GET_SIZE(names));
+    if (all >= MOST_ARGUMENTS) {
+        PyErr_SetString(PyExc_TypeError, "write takes words, and whether they were polled");
+        return NULL;
+    }
+    call[0] = self;
+    memcpy(call + 1, args, all * sizeof *call);
+    if (all != 1 || count != 1)
+        return PyObject_Vectorcall(known.rest, call, 1 + count, names);
+    Py_ssize_t done = write_plain(self, args[0]);
+    if (done < 0)
+        return NULL;
+    if ((PyList_CheckExact(args[0]) || PyTuple_CheckExact(args[0])) && done == PySequence_Fast_GET_SIZE(args[0]))
+        Py_RETURN_NONE;
+    if (done == 0)
+        return PyObject_Vectorcall(known.rest, call, 2, NULL);
+    call[1] = PySequence_GetSlice(args[0], done, PY_SSIZE_T_MAX);
+    if (call[1] == NULL)
+        return NULL;
+    PyObject *answer = PyObject_Vectorcall(known.rest, call, 2, NULL);
+    Py_DECREF(call[1]);
+    return answer;
+}
+
+static PyMethodDef store_write_method = {
+    "write", (PyCFunction)(void (*)(void))store_write, METH_FASTCALL | METH_KEYWORDS, NULL};
+
+/* write_method(write) -> the method that stands before it */
+static PyObject *
+write_method(PyObject *module, PyObject *rest)
+{
+    if (known.store == NULL) {
+        PyErr_SetString(PyExc_TypeError, "no store is known");
+        return NULL;
+    }
+    hold(&known.rest, rest);
+    return PyDescr_NewMethod(known.store, &store_write_method);
+}
+
+/* write_some(store, words) -> how many words, from the first on, were written */
+static PyObject *
+write_some(PyObject *module, PyObject *args)
+{
+    PyObject *store, *words;
+    if (known.store == NULL || !PyArg_ParseTuple(args, "O!O", known.store, &store, &words))
+        return NULL;
+    Py_ssize_t done = write_plain(store, words);
+    return done < 0 ? NULL : PyLong_FromSsize_t(done);
 }
 
 static PyMethodDef methods[] = {
@@ -467,8 +519,9 @@ static PyMethodDef methods[] = {
         "touch(units, bid, bid_size, ask, ask_size, event_time, received_time): a quote in our units, or None"},
     {"ladder", (PyCFunction)(void (*)(void))ladder, METH_FASTCALL,
         "ladder(units, numbers): levels in our units, of prices and sizes in turn, or None if one is none"},
-    {"write", (PyCFunction)(void (*)(void))write_plain, METH_FASTCALL,
-        "write(store, words): how many words, from the first on, were plain and are written; none while it is locked"},
+    {"write_method", write_method, METH_O, "write_method(write): a method of the store that leaves to write what is odd"},
+    {"write_some", write_some, METH_VARARGS,
+        "write_some(store, words): how many words, from the first on, were plain and are written; none while it is locked"},
     {NULL, NULL, 0, NULL},
 };
 

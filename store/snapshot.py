@@ -9,7 +9,7 @@ import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias, cast
 
@@ -186,18 +186,6 @@ class _Written:
     __slots__ = ("_anchored", "_cells", "_changed", "_lock", "depths", "version")
 
 
-if hot is not None:
-    hot.use_store(
-        (Quote, Funding, Ticker, Depth),
-        (_Cell, ExchangeClock, _Cells, Watched, _Written),
-        (time.perf_counter, deque.append, type(threading.Lock()).locked),
-        (INDEX["mark_price"], INDEX["last_price"], F),
-        LATE_S,
-    )
-# Writes words, from the first on, until one is not as usual; answers how many. None while the store is locked.
-_write_plain: Callable[["SnapshotStore", Sequence[MarketWord]], int] | None = None if hot is None else hot.write
-
-
 class SnapshotStore(_Written):
     """One writer (the feed thread), many readers. Every method may be called from any thread."""
 
@@ -249,11 +237,6 @@ class SnapshotStore(_Written):
         until it is polled once more, because the next change would not be told either. If that is another price, or if
         the contract had spoken just before it was lost, its stream has to speak.
         """
-        if _write_plain is not None and not polled:
-            done = _write_plain(self, words)
-            if done == len(words):
-                return
-            words = words[done:]
         self._lock.acquire()  # `with` costs twice as much
         try:
             cells, changed = self._cells, self._changed
@@ -476,6 +459,18 @@ class SnapshotStore(_Written):
         """How late the exchange's quotes come, over its floor."""
         with self._lock:
             return self._clocks[exchange].latency()
+
+
+plain_write = SnapshotStore.write  # which tests compare
+if hot is not None:
+    hot.use_store(
+        (Quote, Funding, Ticker, Depth),
+        (_Cell, ExchangeClock, _Cells, Watched, _Written),
+        (time.perf_counter, deque.append, type(threading.Lock()).locked),
+        (INDEX["mark_price"], INDEX["last_price"], F),
+        LATE_S,
+    )
+    SnapshotStore.write = hot.write_method(plain_write)  # type: ignore[method-assign]
 
 
 # Compared as bytes: an empty side is NaN, which equals nothing.

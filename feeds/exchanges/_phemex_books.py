@@ -50,7 +50,7 @@ decode_real = msgspec.json.Decoder(RealFrame, strict=False).decode
 _SIDES_FORM = {"asks": [..., ("positive", "quantity")], "bids": [..., ("positive", "quantity")]}
 _STAMP_FORM = {"sequence": "integer", "symbol": "text", "timestamp": "integer", "type": b'"incremental"'}
 TOUCH_START, SCALED_START = b'{"depth":1,', b'{"book":'
-pick_touch = fields.picker({"dts": "integer", "orderbook_p": _SIDES_FORM, **_STAMP_FORM}, TOUCH_START)
+pick_touch = fields.picker({"dts": "nanoseconds", "orderbook_p": _SIDES_FORM, **_STAMP_FORM}, TOUCH_START)
 pick_scaled = fields.picker({"book": _SIDES_FORM, "depth": "integer", "dts?": "integer", **_STAMP_FORM}, SCALED_START)
 decode_scaled = msgspec.json.Decoder(ScaledFrame, strict=False).decode
 
@@ -112,8 +112,7 @@ def in_turn(levels: Iterable[Level]) -> list[float]:
 def _changed(best: float, best_size: float, changes: Sequence[float]) -> dict[float, float]:
     """What a side that held one level holds after changes, price to size."""
     held = {best: best_size} if best_size > 0.0 else {}
-    for at in range(0, len(changes), 2):
-        price, size = changes[at], changes[at + 1]
+    for price, size in zip(changes[::2], changes[1::2], strict=False):
         if size > 0.0:
             held[price] = size
         else:
@@ -154,11 +153,10 @@ class Window(Touch):
 
 
 def _merge(held: dict[float, float], prices: list[float], changes: Sequence[float]) -> None:
-    for at in range(0, len(changes), 2):
-        price, size = changes[at], changes[at + 1]
+    for price, size in zip(changes[::2], changes[1::2], strict=False):
         if size > 0.0:
             if price not in held:
                 insort(prices, price)
             held[price] = size
-        elif held.pop(price, None) is not None:
-            del prices[bisect_left(prices, price)]
+        elif price in held:
+            del held[price], prices[bisect_left(prices, price)]

@@ -187,16 +187,16 @@ class Decoder(fields.ContractDecoder[fields.Contract]):
 
     def _plain_change(self, picked: tuple[Any, ...], received_time: float) -> Sequence[Word] | None:
         """Take over the next change of a book of one level; None, and nothing is done, if it is anything else."""
-        sent_ns, asks, bids, sequence, exchange_symbol, timestamp = picked
+        event_time, asks, bids, sequence, exchange_symbol, timestamp = picked
         touch = self._touches.get(exchange_symbol)
-        if touch is None or sequence <= touch.sequence or not touch.known or sent_ns <= 0:
+        if touch is None or sequence <= touch.sequence or not touch.known or event_time <= 0.0:
             return None
         touch.merge(bids, asks, 1)
         touch.sequence, touch.timestamp, touch.received = sequence, timestamp, received_time
         best_bid, best_ask = touch.best_bid, touch.best_ask
         if best_bid >= best_ask:
             return self._lost(f"{QUOTE_TOPIC}{exchange_symbol}", touch, "the book is crossed")
-        units, event_time = touch.units, sent_ns / 1e9
+        units = touch.units
         quote = fields.touch(units, best_bid, touch.bid_size, best_ask, touch.ask_size, event_time, received_time)
         return (_quote(units, touch, event_time, received_time) if quote is None else quote,)
 

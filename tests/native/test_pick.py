@@ -20,7 +20,7 @@ BOOK = {
         {
             "asks": [..., ("positive", "quantity")],
             "bid": ("number", "number"),
-            "ts": "integer",
+            "ts": "nanoseconds",
             "seq?": "integer",
             "kind": b'"book"',
         }
@@ -68,11 +68,11 @@ def pick(form: object, value: object, into: list[object], optional: bool = False
             if not isinstance(value, str):
                 raise Unusual
             into.append(value)
-        case "integer":
+        case "integer" | "nanoseconds":
             whole = Decimal(numeric(value))
             if whole != whole.to_integral_value():
                 raise Unusual
-            into.append(int(whole))
+            into.append(int(whole) / 1e9 if form == "nanoseconds" else int(whole))
         case "number" | "quantity" | "positive":
             number = float(numeric(value, form == "number"))
             if form == "positive" and number == 0.0:
@@ -115,7 +115,7 @@ def reference(form: object, frame: bytes) -> tuple[object, ...] | None:
 
 def test_what_is_wanted_comes_in_the_order_of_the_form():
     picked = hot.Pick(BOOK, b'{"arg"').read(FRAME)
-    assert picked == ("BTC-1", (20.5, 7.0, 21.0, 0.25), -0.0015, 3.0, 1_700_000_000_123, 9)
+    assert picked == ("BTC-1", (20.5, 7.0, 21.0, 0.25), -0.0015, 3.0, 1_700.000_000_123, 9)
     assert picked == reference(BOOK, FRAME)
 
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from feeds.exchanges import _fields as fields
 from market.models import Depth, Funding, MarketWord, Quote, Ticker
 from native import hot
-from store import snapshot
-from store.snapshot import SnapshotStore
+from store.snapshot import SnapshotStore, plain_write
 from tests.store.scripted import NOW, instrument
 
 if hot is None:
@@ -65,7 +64,9 @@ def test_wrong_arguments_are_refused():
         (hot.ladder, (units, (1.0,))),
         (hot.ladder, (units, [1.0, 2.0])),
         (hot.ladder, (units, ("1", "2"))),
-        (hot.write, (None, ())),
+        (hot.write_some, (None, ())),
+        (SnapshotStore.write, (None, ())),
+        (store().write, ([], False, 1, 2)),
     ]:
         with pytest.raises(TypeError):
             call(*arguments)
@@ -120,9 +121,7 @@ def test_a_store_written_by_either_is_the_same(messages):
             compiled.lose("okx", ["BTC-USDT"])
             plain.lose("okx", ["BTC-USDT"])
         compiled.write(words, polled)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(snapshot, "_write_plain", None)
-            plain.write(words, polled)
+        plain_write(plain, words, polled)
         assert described(compiled) == described(plain)
 
 
@@ -141,19 +140,19 @@ def test_words_as_usual_are_all_written_by_the_library_and_the_first_that_is_not
         kept.write(plain_words(NOW + after))
     words = plain_words(NOW + 3)
     version = kept.version
-    assert hot.write(kept, words) == len(words)
+    assert hot.write_some(kept, words) == len(words)
     assert kept.version == version + 1
     odd = Quote("okx", "BTC-USDT", None, None, 101.0, 1.0, NOW + 5, NOW + 5.01)
-    assert hot.write(kept, [*plain_words(NOW + 4), odd, *plain_words(NOW + 6)]) == 4
-    assert hot.write(kept, [Depth("okx", "BTC-USDT", *BOOK, NOW, NOW)]) == 0  # somebody watches it
-    assert hot.write(kept, iter(words)) == 0
+    assert hot.write_some(kept, [*plain_words(NOW + 4), odd, *plain_words(NOW + 6)]) == 4
+    assert hot.write_some(kept, [Depth("okx", "BTC-USDT", *BOOK, NOW, NOW)]) == 0  # somebody watches it
+    assert hot.write_some(kept, iter(words)) == 0
 
 
 def test_while_somebody_reads_nothing_is_written_beside_the_lock():
     kept = store()
     kept.write(plain_words(NOW))
     kept._lock.acquire()
-    assert hot.write(kept, plain_words(NOW + 1)) == 0
+    assert hot.write_some(kept, plain_words(NOW + 1)) == 0
     writer = threading.Thread(target=kept.write, args=(plain_words(NOW + 2),))
     writer.start()
     writer.join(0.05)
