@@ -29,8 +29,8 @@ class Collected:
     answers: purpose and body. prelude: receive time and bytes of what came while a socket was being subscribed, mostly
     snapshots, and before its first quotes: BitMEX tells the price of Bitcoin there, on which the sizes of its quantos
     hang. frames: what came after it, of kind QUOTES what brought a best bid and ask, of kind OTHERS what brought mark,
-    index, funding or ticker; what brings both is of
-    kind QUOTES unless quotes have a channel of their own. times: when each was received, epoch s.
+    index, funding or ticker; what brings both is of kind QUOTES unless quotes have a channel of their own. times: when
+    each was received, epoch s.
     """
 
     exchange: Exchange

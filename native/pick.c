@@ -14,9 +14,10 @@
      [..., form]                   an array of any length. What its elements hold must be numbers, and is one tuple;
                                    the keys of objects among them must come in the order of the form
 
-   and, beside the form, what the frame begins with. `read(frame)` answers a tuple of what is wanted, in the order of the form, or None for a frame that is not of this
-   form, or written in a way that is unusual: with spaces, escapes, letters beyond ASCII or numbers of more figures than
-   a double holds, or no JSON at all. Such a frame is left to a general parser. */
+   and, beside the form, what the frame begins with. `read(frame)` answers a tuple of what is wanted, in the order of
+   the form, or None for a frame that is not of this form, or written in a way that is unusual: with spaces, escapes,
+   letters beyond ASCII or numbers of more figures than a double holds, or no JSON at all. Such a frame is left to a
+   general parser. */
 
 #include "hot.h"
 #include <math.h>
@@ -176,7 +177,8 @@ learn(Pick *pick, PyObject *form, int optional, int among)
     } else if (PyList_CheckExact(form) && PyList_GET_SIZE(form) == 1) {
         node->kind = ONE;
         known = learn_parts(pick, node, form, 0, optional, among) == 0;
-    } else if (PyList_CheckExact(form) && PyList_GET_SIZE(form) == 2 && PyList_GET_ITEM(form, 0) == Py_Ellipsis && !among) {
+    } else if (PyList_CheckExact(form) && PyList_GET_SIZE(form) == 2 && PyList_GET_ITEM(form, 0) == Py_Ellipsis
+        && !among) {
         node->kind = MANY;
         known = learn_parts(pick, node, form, 1, optional, 1) == 0;
     }
@@ -194,7 +196,7 @@ learn(Pick *pick, PyObject *form, int optional, int among)
     return node;
 }
 
-/* -- frames. Each of these answers 1, or 0 where a frame is not of the form, and moves on behind what it has read. -- */
+/* -- frames. Each answers 1, or 0 where a frame is not of the form, and moves on behind what it has read. -- */
 
 static inline int
 passes(Cursor *cursor, char what)

@@ -1,9 +1,9 @@
 /* The two steps that every quote takes, in C: into our units, and into the store.
 
    Each has a twin in Python that says the same: `touch` and `ladder` in feeds/exchanges/_fields.py,
-   `SnapshotStore.write` in store/snapshot.py. Whatever is not as usual is left to the twin, so that only the plain way is written twice; tests
-   compare the two. The classes are those of the product: their fields are read where their member descriptors say that
-   they lie.
+   `SnapshotStore.write` in store/snapshot.py. Whatever is not as usual is left to the twin, so that only the plain way
+   is written twice; tests compare the two. The classes are those of the product: their fields are read where their
+   member descriptors say that they lie.
 
    Every object is touched with the interpreter lock held, and nothing called from here lets go of it. */
 
@@ -107,7 +107,8 @@ use_store(PyObject *module, PyObject *args)
     double late_s;
     if (!PyArg_ParseTuple(args, "(O!O!O!O!)(O!O!O!O!O!)(OOO)(nnn)d", &PyType_Type, &quote, &PyType_Type,
             &funding, &PyType_Type, &ticker, &PyType_Type, &depth, &PyType_Type, &cell, &PyType_Type, &clock,
-            &PyType_Type, &cells, &PyType_Type, &depths, &PyType_Type, &store, &now, &append, &locked, &mark, &last, &width, &late_s)
+            &PyType_Type, &cells, &PyType_Type, &depths, &PyType_Type, &store, &now, &append, &locked, &mark, &last,
+            &width, &late_s)
         || find(quote, QUOTE_FIELDS, known.quote_at, QUOTE_COUNT) < 0
         || find(funding, FUNDING_FIELDS, known.funding_at, FUNDING_COUNT) < 0
         || find(ticker, TICKER_FIELDS, known.ticker_at, TICKER_COUNT) < 0
@@ -513,15 +514,16 @@ write_some(PyObject *module, PyObject *args)
 static PyMethodDef methods[] = {
     {"use_units", use_units, METH_VARARGS, "use_units(Units, Quote): the classes that touch works with"},
     {"use_store", use_store, METH_VARARGS,
-        "use_store((Quote, Funding, Ticker, Depth), (Cell, Clock, Cells, Watched, Store), (perf_counter, append, locked), (mark, last, "
-        "width), late_s): the classes, calls, places and limits that write works with"},
+        "use_store((Quote, Funding, Ticker, Depth), (Cell, Clock, Cells, Watched, Store), (perf_counter, append, "
+        "locked), (mark, last, width), late_s): the classes, calls, places and limits that write works with"},
     {"touch", (PyCFunction)(void (*)(void))touch, METH_FASTCALL,
         "touch(units, bid, bid_size, ask, ask_size, event_time, received_time): a quote in our units, or None"},
     {"ladder", (PyCFunction)(void (*)(void))ladder, METH_FASTCALL,
         "ladder(units, numbers): levels in our units, of prices and sizes in turn, or None if one is none"},
-    {"write_method", write_method, METH_O, "write_method(write): a method of the store that leaves to write what is odd"},
+    {"write_method", write_method, METH_O,
+        "write_method(write): a method of the store that leaves to write what is odd"},
     {"write_some", write_some, METH_VARARGS,
-        "write_some(store, words): how many words, from the first on, were plain and are written; none while it is locked"},
+        "write_some(store, words): how many words, from the first on, were plain and are written; none if locked"},
     {NULL, NULL, 0, NULL},
 };
 
