@@ -340,7 +340,7 @@ class Decoder(fields.ContractDecoder[_Contract]):
             interest *= multiplier
         if volume is not None:
             volume *= multiplier
-            turnover = dollars if turnover is None else turnover
+        turnover = dollars if turnover is None else turnover
         event_time = time_ms / 1000
         held = contract.held
         quote = fields.touch(

@@ -65,7 +65,15 @@ DERIBIT = st.builds(
     TIME,
     st.sampled_from(["open", "open", "open", "closed"]),
     *([PLAIN] * 7),
-    st.sampled_from(["", ',"stats":{"volume":3.5,"volume_usd":7}', ',"stats":{"volume":null}', ',"stats":{}']),
+    st.sampled_from(
+        [
+            "",
+            ',"stats":{"volume":3.5,"volume_usd":7}',
+            ',"stats":{"volume":null}',
+            ',"stats":{"volume_usd":7}',
+            ',"stats":{}',
+        ]
+    ),
 )
 PHEMEX = st.builds(
     '{{"depth":{},"dts":{},"orderbook_p":{{"asks":[{}],"bids":[{}]}},"sequence":{},"symbol":"{}","timestamp":{},'
