@@ -16,7 +16,7 @@ SOURCES: Final = tuple(sorted(Path(__file__).parent.glob("*.[ch]")))
 FOLDER: Final = Path(__file__).parent.parent / "build" / "native"
 
 
-def library() -> Path:
+def built_file() -> Path:
     """Where the library of this source and this interpreter lies once it is built."""
     suffix = sysconfig.get_config_var("EXT_SUFFIX") or ".so"
     source = b"".join(path.read_bytes() for path in SOURCES)
@@ -24,7 +24,7 @@ def library() -> Path:
 
 
 def _load() -> ModuleType | None:
-    path = library()
+    path = built_file()
     if os.environ.get("PERPSCOPE_NATIVE") == "0" or not path.exists():
         return None
     loader = importlib.machinery.ExtensionFileLoader("native.hot", str(path))

@@ -7,7 +7,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from native import SOURCES, library
+from native import SOURCES, built_file
 
 FLAGS = ("-O2", "-fPIC", "-ffp-contract=off", "-Wall", "-Wextra", "-Wno-unused-parameter")
 
@@ -33,7 +33,7 @@ def build(target: Path) -> str | None:
 
 def main() -> None:
     """Build, or say why not; that is no error."""
-    target = library()
+    target = built_file()
     if target.exists():
         return
     reason = build(target)

@@ -5,7 +5,8 @@
    is written twice; tests compare the two. The classes are those of the product: their fields are read where their
    member descriptors say that they lie.
 
-   Every object is touched with the interpreter lock held, and nothing called from here lets go of it. */
+   Every object is touched with the interpreter lock held, and nothing that `write` does lets go of it: it runs no
+   Python, and makes nothing that the garbage collector counts, whose finalizers would. */
 
 #include "hot.h"
 #include <structmember.h>
@@ -266,7 +267,7 @@ note(PyObject *changed, PyObject *row)
     return done;
 }
 
-/* What may be None changes nothing: 1 if all are numbers or None, and then `numbers` has those, NaN where None. */
+/* What may be None changes nothing: 1 if all are numbers or None, and then `numbers` has those that are `given`. */
 static inline int
 numbers_at(PyObject *word, const Py_ssize_t *at, int count, double *numbers, int *given)
 {
@@ -365,11 +366,10 @@ is_unwatched(PyObject *depths, PyObject *exchange, PyObject *symbol)
     PyObject *ladders = PyObject_TypeCheck(depths, known.depths) ? FIELD(depths, known.depths_at[0]) : NULL;
     if (ladders == NULL || !PyDict_CheckExact(ladders))
         return 0;
-    PyObject *key = PyTuple_Pack(2, exchange, symbol);
-    if (key == NULL)
-        return -1;
-    int there = PyDict_Contains(ladders, key);
-    Py_DECREF(key);
+    PyObject *of = PyDict_GetItemWithError(ladders, exchange);
+    if (of == NULL)
+        return PyErr_Occurred() ? -1 : 1;
+    int there = PyDict_CheckExact(of) ? PyDict_Contains(of, symbol) : 1;
     return there < 0 ? -1 : !there;
 }
 
@@ -500,17 +500,6 @@ write_method(PyObject *module, PyObject *rest)
     return PyDescr_NewMethod(known.store, &store_write_method);
 }
 
-/* write_some(store, words) -> how many words, from the first on, were written */
-static PyObject *
-write_some(PyObject *module, PyObject *args)
-{
-    PyObject *store, *words;
-    if (known.store == NULL || !PyArg_ParseTuple(args, "O!O", known.store, &store, &words))
-        return NULL;
-    Py_ssize_t done = write_plain(store, words);
-    return done < 0 ? NULL : PyLong_FromSsize_t(done);
-}
-
 static PyMethodDef methods[] = {
     {"use_units", use_units, METH_VARARGS, "use_units(Units, Quote): the classes that touch works with"},
     {"use_store", use_store, METH_VARARGS,
@@ -522,8 +511,6 @@ static PyMethodDef methods[] = {
         "ladder(units, numbers): levels in our units, of prices and sizes in turn, or None if one is none"},
     {"write_method", write_method, METH_O,
         "write_method(write): a method of the store that leaves to write what is odd"},
-    {"write_some", write_some, METH_VARARGS,
-        "write_some(store, words): how many words, from the first on, were plain and are written; none if locked"},
     {NULL, NULL, 0, NULL},
 };
 

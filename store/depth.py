@@ -58,25 +58,24 @@ class DepthStore(Watched):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._ladders: dict[tuple[str, str], Ladder] = {}
+        self._ladders: dict[str, dict[str, Ladder]] = {}
 
     def watch(self, exchange: str, watched: Collection[str], left_out: Collection[str], now: float) -> None:
         """Keep exactly these symbols of an exchange: new ones wait, others are forgotten, those left out are off."""
         with self._lock:
-            kept = {key: ladder for key, ladder in self._ladders.items() if key[0] != exchange}
+            before = self._ladders.get(exchange, {})
+            kept: dict[str, Ladder] = {}
             for symbol in left_out:
-                kept[exchange, symbol] = self._entered((exchange, symbol), "off", now)
+                known = before.get(symbol)
+                if known is None or known.state != "off":
+                    known = Ladder(exchange, symbol, "off", now)
+                kept[symbol] = known
             for symbol in watched:
-                known = self._ladders.get((exchange, symbol))
+                known = before.get(symbol)
                 if known is None or known.state == "off":
                     known = Ladder(exchange, symbol, "waiting", now)
-                kept[exchange, symbol] = known
-            self._ladders = kept
-
-    def _entered(self, key: tuple[str, str], state: LadderState, now: float) -> Ladder:
-        """The ladder without its levels, in a state that it may have had before."""
-        known = self._ladders.get(key)
-        return known if known is not None and known.state == state else Ladder(*key, state, now)
+                kept[symbol] = known
+            self._ladders[exchange] = kept
 
     def write(self, depth: Depth) -> bool:
         """Take over a book, unless nobody watches it or a newer one is there; a crossed one is never shown.
@@ -84,16 +83,15 @@ class DepthStore(Watched):
         Returns:
             Whether anything is other than it was.
         """
-        key = depth.exchange, depth.symbol
         with self._lock:
-            known = self._ladders.get(key)
+            known = self.get(depth.exchange, depth.symbol)
             if known is None or known.state == "off" or _overtaken(known, depth):
                 return False
             if not is_good(depth):
                 self._mark(known, "resyncing", depth.received_time)
                 return True
             since = known.since if known.state == "live" else depth.received_time
-            self._ladders[key] = Ladder(
+            self._ladders[depth.exchange][depth.symbol] = Ladder(
                 depth.exchange,
                 depth.symbol,
                 "live",
@@ -109,28 +107,26 @@ class DepthStore(Watched):
         """Say that these books are not to be relied on until the next good one."""
         with self._lock:
             for symbol in symbols:
-                known = self._ladders.get((exchange, symbol))
+                known = self.get(exchange, symbol)
                 # A book that never came is waited for all the same.
                 if known is not None and known.state not in ("off", "waiting"):
                     self._mark(known, state, now)
 
     def _mark(self, known: Ladder, state: LadderState, now: float) -> None:
         if known.state != state:
-            self._ladders[known.exchange, known.symbol] = replace(known, state=state, since=now)
+            self._ladders[known.exchange][known.symbol] = replace(known, state=state, since=now)
 
     def get(self, exchange: str, symbol: str) -> Ladder | None:
         """One contract's ladder; None if nobody has asked for it yet."""
-        return self._ladders.get((exchange, symbol))
+        return self._ladders.get(exchange, {}).get(symbol)
 
     def stuck(self, exchange: str, before: float) -> tuple[str, ...]:
         """The symbols of an exchange whose books have been waited for, out of step or lost since before a time."""
         with self._lock:
             return tuple(
                 ladder.symbol
-                for ladder in self._ladders.values()
-                if ladder.exchange == exchange
-                and ladder.state in ("waiting", "resyncing", "lost")
-                and ladder.since < before
+                for ladder in self._ladders.get(exchange, {}).values()
+                if ladder.state in ("waiting", "resyncing", "lost") and ladder.since < before
             )
 
 

@@ -14,15 +14,15 @@ ROOT = Path(__file__).parents[2]
 def test_it_is_named_after_its_source(monkeypatch, tmp_path):
     copy = tmp_path / "words.c"
     copy.write_text("/* another */")
-    before = native.library()
+    before = native.built_file()
     monkeypatch.setattr(native, "SOURCES", (copy,))
-    assert native.library() != before
-    assert native.library().parent == native.FOLDER
+    assert native.built_file() != before
+    assert native.built_file().parent == native.FOLDER
 
 
 def test_without_a_compiler_it_is_said_what_to_do_and_no_error(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("LDSHARED", "no-such-compiler -shared")
-    monkeypatch.setattr("native.__main__.library", lambda: tmp_path / "hot.so")
+    monkeypatch.setattr("native.__main__.built_file", lambda: tmp_path / "hot.so")
     main()
     said = capsys.readouterr().err
     assert "there is no C compiler (no-such-compiler)" in said

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from native import hot
+from tests.native_library import required
 
-if hot is None:
-    pytest.skip("the library is not built: there is no C compiler", allow_module_level=True)
+hot = required()
 
 NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 BOOK = {

@@ -3,6 +3,7 @@
 import math
 import sys
 import threading
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given, settings
@@ -10,12 +11,11 @@ from hypothesis import strategies as st
 
 from feeds.exchanges import _fields as fields
 from market.models import Depth, Funding, MarketWord, Quote, Ticker
-from native import hot
-from store.snapshot import SnapshotStore, plain_write
+from store.snapshot import FIELDS, SnapshotStore, plain_write
+from tests.native_library import required
 from tests.store.scripted import NOW, instrument
 
-if hot is None:
-    pytest.skip("the library is not built: there is no C compiler", allow_module_level=True)
+hot = required()
 
 touch, ladder = fields.TWINS
 NUMBERS = st.sampled_from([0.0, 1.0, -1.0, 1e-320, 1e308, math.inf, -math.inf, math.nan]) | st.floats(1e-9, 1e9)
@@ -64,7 +64,6 @@ def test_wrong_arguments_are_refused():
         (hot.ladder, (units, (1.0,))),
         (hot.ladder, (units, [1.0, 2.0])),
         (hot.ladder, (units, ("1", "2"))),
-        (hot.write_some, (None, ())),
         (SnapshotStore.write, (None, ())),
         (store().write, ([], False, 1, 2)),
     ]:
@@ -134,32 +133,49 @@ def plain_words(at: float) -> list[MarketWord]:
     ]
 
 
-def test_words_as_usual_are_all_written_by_the_library_and_the_first_that_is_not_ends_it():
+@pytest.fixture
+def left():
+    """What the library has left to Python, in messages."""
+    messages: list[list[MarketWord]] = []
+
+    def note(kept: SnapshotStore, words: Iterable[MarketWord], polled: bool = False) -> None:
+        messages.append(list(words))
+
+    yield messages, lambda: hot.write_method(note)
+    hot.write_method(plain_write)
+
+
+def test_words_as_usual_are_all_written_by_the_library_and_the_first_that_is_not_ends_it(left):
+    messages, listen = left
     kept = store()
     for after in range(3):  # until the clock's windows run
         kept.write(plain_words(NOW + after))
-    words = plain_words(NOW + 3)
+    listen()
     version = kept.version
-    assert hot.write_some(kept, words) == len(words)
-    assert kept.version == version + 1
+    kept.write(plain_words(NOW + 3))
+    assert (messages, kept.version) == ([], version + 1)
     odd = Quote("okx", "BTC-USDT", None, None, 101.0, 1.0, NOW + 5, NOW + 5.01)
-    assert hot.write_some(kept, [*plain_words(NOW + 4), odd, *plain_words(NOW + 6)]) == 4
-    assert hot.write_some(kept, [Depth("okx", "BTC-USDT", *BOOK, NOW, NOW)]) == 0  # somebody watches it
-    assert hot.write_some(kept, iter(words)) == 0
+    kept.write([*plain_words(NOW + 4), odd, *plain_words(NOW + 6)])
+    watched = Depth("okx", "BTC-USDT", *BOOK, NOW, NOW)
+    kept.write((watched,))
+    kept.write(iter(plain_words(NOW + 7)))
+    kept.write(plain_words(NOW + 8), polled=True)
+    assert messages == [[odd, *plain_words(NOW + 6)], [watched], plain_words(NOW + 7), plain_words(NOW + 8)]
 
 
 def test_while_somebody_reads_nothing_is_written_beside_the_lock():
     kept = store()
-    kept.write(plain_words(NOW))
+    for after in range(3):
+        kept.write(plain_words(NOW + after))
     kept._lock.acquire()
-    assert hot.write_some(kept, plain_words(NOW + 1)) == 0
-    writer = threading.Thread(target=kept.write, args=(plain_words(NOW + 2),))
+    writer = threading.Thread(target=kept.write, args=(plain_words(NOW + 4),))
     writer.start()
     writer.join(0.05)
     assert writer.is_alive()  # it waits
+    assert kept._cells.data[0, 1, FIELDS.index("event_time")] == NOW + 2
     kept._lock.release()
     writer.join()
-    assert kept.snapshot()["event_time"][0, 1] == NOW + 2
+    assert kept.snapshot()["event_time"][0, 1] == NOW + 4
 
 
 def test_nothing_is_kept_that_is_not_needed():

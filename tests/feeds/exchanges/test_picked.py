@@ -8,11 +8,10 @@ from hypothesis import strategies as st
 
 from feeds.errors import FeedError
 from feeds.exchanges import _deribit_frames, _okx_frames, _phemex_frames, hyperliquid, load
-from native import hot
+from tests.native_library import required
 from tests.store.scripted import instrument
 
-if hot is None:
-    pytest.skip("the library is not built: there is no C compiler", allow_module_level=True)
+required()
 
 PRICE = st.sampled_from([*["100", "100.5", "101", "101.25"] * 5, "0.0001", "0", "-1", "1e2", ""])
 SIZE = st.sampled_from([*["1", "2.50", "10000", "0"] * 4, "-3"])
