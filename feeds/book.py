@@ -3,10 +3,28 @@
 Sizes are absolute, and 0 deletes. Prices and sizes are the exchange's own: a book only compares them.
 """
 
+from bisect import bisect_left, insort
 from collections.abc import Iterable
 from heapq import nlargest, nsmallest
 
 Level = tuple[float, float]
+
+
+def merge(side: dict[float, float], prices: list[float], changes: Iterable[Level], most: int, worst: int) -> None:
+    """Take over changes of one side of a window; what falls out of it is forgotten.
+
+    side: price to size. prices: its keys, ascending. most: how many levels the window has. worst: 0 for bids, -1 for
+    asks.
+    """
+    for price, size in changes:
+        if size > 0.0:
+            if price not in side:
+                insort(prices, price)
+            side[price] = size
+        elif price in side:
+            del side[price], prices[bisect_left(prices, price)]
+    while len(prices) > most:
+        del side[prices.pop(worst)]
 
 
 class Book:

@@ -135,7 +135,7 @@ class Decoder(fields.ContractDecoder[fields.Contract]):
         self._quantos = {contract.symbol for contract in self.contracts.values() if _is_quanto(contract)}
         # What a quote takes of a contract, at one look-up; quantos without a price of Bitcoin are not among them.
         self._units = {
-            exchange_symbol: (contract, contract.symbol, contract.multiplier, coins, contract.inverse)
+            exchange_symbol: (contract, _units(contract, coins))
             for exchange_symbol, contract in self.contracts.items()
             if (coins := self._coins_each(contract)) is not None
         }
@@ -152,7 +152,7 @@ class Decoder(fields.ContractDecoder[fields.Contract]):
         self._btc_price = btc_price
         for exchange_symbol, contract in self.contracts.items():
             if contract.symbol in self._quantos and (coins := self._coins_each(contract)) is not None:
-                self._units[exchange_symbol] = (contract, contract.symbol, contract.multiplier, coins, False)
+                self._units[exchange_symbol] = (contract, _units(contract, coins))
 
     def reset(self, topics: Collection[str]) -> None:
         """Forget what these topics have said."""
@@ -245,7 +245,7 @@ class Decoder(fields.ContractDecoder[fields.Contract]):
 
     def _quotes(self, rows: list[_Row], received_time: float) -> Sequence[Word]:
         """Read new quotes, the plain ones here and all others in `_quote`."""
-        units, touches, inf = self._units, self._touches, fields.INF
+        units, touches, touch = self._units, self._touches, fields.touch
         if len(rows) > 1:  # rows of one contract are in order: only the last is still true
             rows = list({row.symbol: row for row in rows}.values())
         words: list[Word] = []
@@ -260,17 +260,14 @@ class Decoder(fields.ContractDecoder[fields.Contract]):
             try:
                 unit = units.get(exchange_symbol)
                 if unit is not None and (known is None or timestamp > known.timestamp):
-                    contract, symbol, multiplier, factor, inverse = unit
-                    bid, ask = row.bidPrice / multiplier, row.askPrice / multiplier  # type: ignore[operator]
-                    bid_size, ask_size = row.bidSize * factor, row.askSize * factor  # type: ignore[operator]
-                    if inverse:
-                        bid_size /= bid
-                        ask_size /= ask
-                    if 0.0 < bid < inf and 0.0 < ask < inf and 0.0 < bid_size < inf and 0.0 < ask_size < inf:
-                        words.append(Quote(NAME, symbol, bid, bid_size, ask, ask_size, event_time, received_time))
+                    contract, in_ours = unit
+                    sides = row.bidPrice, row.bidSize, row.askPrice, row.askSize
+                    plain = touch(in_ours, *sides, event_time, received_time)  # type: ignore[arg-type]
+                    if plain is not None:
+                        words.append(plain)
                         touches[exchange_symbol], contract.last_received = row, received_time
                         continue
-            except (TypeError, ZeroDivisionError):  # an empty side
+            except TypeError:  # an empty side
                 pass
             try:
                 if quote := self._quote(row, event_time, received_time):
@@ -530,6 +527,11 @@ def _funding(contract: fields.Contract, known: _Known, event_time: float | None,
         event_time,
         received_time,
     )
+
+
+def _units(contract: fields.Contract, coins: float) -> fields.Units:
+    """What a quote takes of a contract whose size in coins, or in quote currency where it is inverse, is known."""
+    return fields.Units(NAME, contract.symbol, contract.multiplier, coins, contract.inverse)
 
 
 def _is_quanto(contract: fields.Contract) -> bool:

@@ -6,7 +6,6 @@ is `["name", {"event": ..., "data": "<JSON as text>"}]`: JSON twice over. Books 
 """
 
 import sys
-from bisect import insort
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import ceil
@@ -15,6 +14,7 @@ from typing import Annotated, Any
 import msgspec
 import orjson
 
+from feeds import book
 from feeds.errors import BadPayload, RequestFailed, UnknownMessage
 from feeds.exchanges import _fields as fields
 from feeds.exchanges._coindcx_listing import NAME
@@ -110,22 +110,9 @@ class _Window:
     def merge(self, bids: dict[float, float], asks: dict[float, float], levels: int) -> None:
         """Take over changes; sizes of 0 delete. What falls out of the window is forgotten."""
         if bids:
-            _merge(self.bids, self.bid_prices, bids, levels, 0)
+            book.merge(self.bids, self.bid_prices, bids.items(), levels, 0)
         if asks:
-            _merge(self.asks, self.ask_prices, asks, levels, -1)
-
-
-def _merge(side: dict[float, float], prices: list[float], changed: dict[float, float], levels: int, worst: int) -> None:
-    for quoted_price, size in changed.items():
-        if size:
-            if quoted_price not in side:
-                insort(prices, quoted_price)
-            side[quoted_price] = size
-        elif quoted_price in side:
-            del side[quoted_price]
-            prices.remove(quoted_price)
-    while len(prices) > levels:
-        del side[prices.pop(worst)]
+            book.merge(self.asks, self.ask_prices, asks.items(), levels, -1)
 
 
 class Decoder(fields.ContractDecoder[fields.Contract]):

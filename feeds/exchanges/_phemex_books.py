@@ -4,12 +4,12 @@ A frame's numbers are as quoted: real, as text, or integers scaled by the contra
 """
 
 import sys
-from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import msgspec
 
+from feeds.book import merge
 from feeds.exchanges import _fields as fields
 
 SCALED_BOOK_DEPTH = 30
@@ -109,10 +109,14 @@ def in_turn(levels: Iterable[Level]) -> list[float]:
     return [number for level in levels for number in (level.price, level.size)]
 
 
+def _levels(numbers: Sequence[float]) -> Iterable[tuple[float, float]]:
+    return zip(numbers[::2], numbers[1::2], strict=True)
+
+
 def _changed(best: float, best_size: float, changes: Sequence[float]) -> dict[float, float]:
     """What a side that held one level holds after changes, price to size."""
     held = {best: best_size} if best_size > 0.0 else {}
-    for price, size in zip(changes[::2], changes[1::2], strict=False):
+    for price, size in _levels(changes):
         if size > 0.0:
             held[price] = size
         else:
@@ -134,29 +138,9 @@ class Window(Touch):
 
     def merge(self, bids: Sequence[float], asks: Sequence[float], depth: int) -> None:
         """Take over changes. What falls out of the window is forgotten: no change of it would be sent."""
-        held, prices = self.bids, self.bid_prices
-        _merge(held, prices, bids)
-        if len(prices) > depth:
-            for price in prices[:-depth]:
-                del held[price]
-            del prices[:-depth]
-        self.best_bid = prices[-1] if prices else 0.0
-        self.bid_size = held.get(self.best_bid, 0.0)
-        held, prices = self.asks, self.ask_prices
-        _merge(held, prices, asks)
-        if len(prices) > depth:
-            for price in prices[depth:]:
-                del held[price]
-            del prices[depth:]
-        self.best_ask = prices[0] if prices else fields.INF
-        self.ask_size = held.get(self.best_ask, 0.0)
-
-
-def _merge(held: dict[float, float], prices: list[float], changes: Sequence[float]) -> None:
-    for price, size in zip(changes[::2], changes[1::2], strict=False):
-        if size > 0.0:
-            if price not in held:
-                insort(prices, price)
-            held[price] = size
-        elif price in held:
-            del held[price], prices[bisect_left(prices, price)]
+        merge(self.bids, self.bid_prices, _levels(bids), depth, 0)
+        self.best_bid = self.bid_prices[-1] if self.bid_prices else 0.0
+        self.bid_size = self.bids.get(self.best_bid, 0.0)
+        merge(self.asks, self.ask_prices, _levels(asks), depth, -1)
+        self.best_ask = self.ask_prices[0] if self.ask_prices else fields.INF
+        self.ask_size = self.asks.get(self.best_ask, 0.0)

@@ -420,14 +420,8 @@ def _side(level: _Level | None) -> tuple[float | None, float | None]:
 
 def _levels(contract: fields.Contract, rows: Sequence[_Level]) -> tuple[tuple[float, float], ...]:
     """One side of a book in our units, best first. Raises ValueError for what is no price with a quantity."""
-    multiplier, factor, inf = contract.multiplier, contract.factor, fields.INF
-    levels = []
-    for row in rows:
-        price, size = row.px / multiplier, row.sz * factor
-        if not (0.0 < price < inf and 0.0 < size < inf):
-            return tuple(level for row in rows if (level := contract.level(row.px, row.sz)))
-        levels.append((price, size))
-    return tuple(levels)
+    plain = fields.ladder(contract, tuple(number for row in rows for number in (row.px, row.sz)))
+    return plain or tuple(level for row in rows if (level := contract.level(row.px, row.sz)))
 
 
 def _context(contract: fields.Contract, context: Mapping[str, Any], received_time: float) -> list[Word]:
